@@ -1,0 +1,16 @@
+/** Jest runs the TypeScript sources as ES modules; @swc/jest strips the types. */
+export default {
+  testEnvironment: "node",
+  testEnvironmentOptions: { customExportConditions: ["source", "node", "import", "node-addons"] },
+  testMatch: ["<rootDir>/test/**/*.test.ts"],
+  extensionsToTreatAsEsm: [".ts"],
+  transform: {
+    "^.+\\.ts$": [
+      "@swc/jest",
+      { jsc: { parser: { syntax: "typescript" }, target: "es2023" }, module: { type: "es6" }, sourceMaps: "inline" },
+    ],
+  },
+  // Modules of ESM suites stay in the heap of their worker; a worker over this size is replaced.
+  workerIdleMemoryLimit: "400MB",
+  testTimeout: 20_000,
+};

@@ -1,0 +1,60 @@
+import type { Fault } from "#std/fault";
+import type { Schema } from "#std/schema";
+
+/** What a protocol carries for one property, before scale and offset. 64-bit integers come as `bigint`. */
+export type Raw = number | bigint | boolean | string;
+
+/**
+ * A driver teaches the product one protocol. It knows bytes and nothing else: when to read, what a value means, where
+ * it goes, what to retry and how long to wait is decided once, for all protocols, by its caller.
+ *
+ * A new protocol is one folder under `drivers/` and one line in `drivers/index.ts`.
+ */
+export interface Driver<Link = unknown, Station = unknown, Address = unknown> {
+  /** Name of the folder and value of `spec.protocol`, such as `"modbus"`. */
+  readonly protocol: string;
+  /** How one bus is reached: `spec.link` of a Device. Devices whose links are equal share one connection. */
+  readonly link: Schema<Link>;
+  /** Which device on that bus: `spec.station` of a Device. */
+  readonly station: Schema<Station>;
+  /** Where one property lives in that device: `address` of a property. */
+  readonly address: Schema<Address>;
+  /**
+   * Opens the link. What is returned is open; disposing it, once or twice, closes it.
+   * @throws {Fault} `LINK_LOST` when nobody is there.
+   */
+  connect(link: Link, signal: AbortSignal): Promise<Connection<Station, Address>>;
+}
+
+/** An open link, perhaps shared by several devices. Calls never overlap; the caller sees to that. */
+export interface Connection<Station = unknown, Address = unknown> extends AsyncDisposable {
+  /**
+   * Reads every point of one device once, in as few requests as the protocol allows. The reading at index i answers
+   * the point at index i. A point that fails alone is a reading that is not `ok`. The caller passes the same `points`
+   * array at each visit, so a plan may be kept by its identity.
+   *
+   * @throws {Fault} `LINK_LOST` when the link is gone. When the device is silent it rejects with the signal's reason,
+   * and the connection is good for the next call: a late answer is recognised and dropped.
+   */
+  read(station: Station, points: readonly Point<Address>[], signal: AbortSignal): Promise<readonly Reading[]>;
+  /**
+   * Writes one point; resolves when the device has confirmed it.
+   * @throws {Fault} `DEVICE_REFUSED` when the device says no or the address can not be written, `VALUE_INVALID` when
+   * the raw value does not fit the address, `LINK_LOST` when the link is gone.
+   */
+  write(station: Station, point: Point<Address>, raw: Raw, signal: AbortSignal): Promise<void>;
+}
+
+/** One property of one device, and where the driver finds it. */
+export interface Point<Address = unknown> {
+  readonly property: string;
+  readonly address: Address;
+}
+
+/** One answer about one point. `at` is in milliseconds since the Unix epoch: when the answer arrived. */
+export type Reading =
+  | { readonly ok: true; readonly raw: Raw; readonly at: number }
+  | { readonly ok: false; readonly fault: Fault; readonly at: number };
+
+/** The drivers of a program by protocol, each loaded when a device first needs it. */
+export type DriverTable = Readonly<Record<string, () => Promise<Driver>>>;

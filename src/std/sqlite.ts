@@ -1,0 +1,173 @@
+import { chmodSync, existsSync, mkdirSync, renameSync } from "node:fs";
+import { dirname } from "node:path";
+import Sqlite from "better-sqlite3";
+import { Fault } from "./fault.ts";
+import type { Log } from "./log.ts";
+
+/** An open database. Statements are prepared by its users and kept for its life. */
+export interface Database extends Disposable {
+  prepare<P extends unknown[] = unknown[], R = unknown>(sql: string): Sqlite.Statement<P, R>;
+  exec(sql: string): void;
+  /**
+   * Runs `work` in the transaction that commits at the end of this turn of the event loop, together with
+   * everybody else's work of the same turn. Resolves when the commit is on disk; what `work` throws undoes
+   * its own changes only. This is group commit: batches of 10 to 100 make durable rows 8 to 30 times cheaper.
+   */
+  commit<T>(work: () => T): Promise<T>;
+  /** Runs `work` in a transaction of its own, on disk when it returns. */
+  commitNow<T>(work: () => T): T;
+  /** Path of a corrupt file that was set aside at opening, if there was one. */
+  readonly setAside: string | undefined;
+}
+
+export interface DatabaseOptions {
+  /** File path, or `:memory:`. Its folder is created with mode 0700. */
+  readonly path: string;
+  /** SQL scripts, oldest first; the file remembers how many it has seen. Never change one that was released. */
+  readonly migrations: readonly string[];
+  readonly log: Log;
+}
+
+/**
+ * Opens a database with WAL and `synchronous=FULL`, so that a committed row survives a power cut. (The library's own
+ * default, NORMAL, lost acknowledged rows at every simulated power cut.) A corrupt file is set aside and a new one is
+ * begun: a node must start without a hand, and says loudly what happened.
+ *
+ * @throws {Fault} `PERMISSION_MISSING` when the file can not be opened, `VERSION_UNSUPPORTED` when a newer program wrote it.
+ */
+export function openDatabase({ path, migrations, log }: DatabaseOptions): Database {
+  const memory = path === ":memory:";
+  if (!memory) mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  let setAside: string | undefined;
+  let db: Sqlite.Database;
+  try {
+    db = openChecked(path);
+  } catch (error) {
+    if (!isCorrupt(error) || memory) throw openFault(error, path);
+    setAside = `${path}.corrupt-${new Date().toISOString().replaceAll(":", "")}`;
+    for (const suffix of ["", "-wal", "-shm"])
+      if (existsSync(path + suffix)) renameSync(path + suffix, setAside + suffix);
+    log.error("database corrupt, set aside and begun anew", { path, setAside, error });
+    db = openChecked(path);
+  }
+  if (!memory) chmodSync(path, 0o600);
+  migrate(db, migrations, path);
+  return wrap(db, setAside);
+}
+
+function openChecked(path: string): Sqlite.Database {
+  const db = new Sqlite(path);
+  try {
+    db.pragma("journal_mode = WAL");
+    db.pragma("synchronous = FULL");
+    db.pragma("foreign_keys = ON");
+    db.pragma("busy_timeout = 2000");
+    // The default of 1,000 pages makes the checkpoint run within the hot path: p99 of a batch 1.31 ms instead of 0.23.
+    db.pragma("wal_autocheckpoint = 4000");
+    const check = db.pragma("quick_check(1)", { simple: true });
+    if (check !== "ok") throw new Fault("DATABASE_CORRUPT", `${path}: ${check}`);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+function isCorrupt(error: unknown): boolean {
+  if (Fault.is(error, "DATABASE_CORRUPT")) return true;
+  return error instanceof Sqlite.SqliteError && /^SQLITE_(CORRUPT|NOTADB)/.test(error.code);
+}
+
+function openFault(error: unknown, path: string): unknown {
+  if (!(error instanceof Error)) return error;
+  const code = "code" in error ? String(error.code) : "";
+  if (/^SQLITE_(CANTOPEN|READONLY|PERM|AUTH)/.test(code) || /directory does not exist|EACCES|EPERM/.test(error.message))
+    return new Fault("PERMISSION_MISSING", `${path} can not be opened: ${error.message}`, { cause: error });
+  if (/^SQLITE_(BUSY|LOCKED)/.test(code))
+    return new Fault("PERMISSION_MISSING", `${path} is held by another process`, { cause: error });
+  return error;
+}
+
+function migrate(db: Sqlite.Database, migrations: readonly string[], path: string): void {
+  const seen = Number(db.pragma("user_version", { simple: true }));
+  if (seen > migrations.length)
+    throw new Fault("VERSION_UNSUPPORTED", `${path} was written by a newer version (${seen} > ${migrations.length})`);
+  for (const [i, script] of migrations.entries()) {
+    if (i < seen) continue;
+    db.transaction(() => {
+      db.exec(script);
+      db.pragma(`user_version = ${i + 1}`);
+    })();
+  }
+}
+
+interface Waiting {
+  readonly work: () => unknown;
+  readonly resolve: (value: never) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+function wrap(db: Sqlite.Database, setAside: string | undefined): Database {
+  let waiting: Waiting[] = [];
+  let scheduled = false;
+
+  /** One transaction for all that waited. Each work is a savepoint, so that one that throws undoes itself alone. */
+  function flush(): void {
+    scheduled = false;
+    const batch = waiting;
+    waiting = [];
+    if (batch.length === 0) return;
+    const settled: (() => void)[] = [];
+    try {
+      db.transaction(() => {
+        for (const { work, resolve, reject } of batch) {
+          try {
+            const value = (batch.length === 1 ? work() : db.transaction(work)()) as never;
+            settled.push(() => resolve(value));
+          } catch (error) {
+            if (batch.length === 1) throw error;
+            settled.push(() => reject(error));
+          }
+        }
+      })();
+    } catch (error) {
+      for (const { reject } of batch) reject(fullFault(error));
+      return;
+    }
+    for (const settle of settled) settle();
+  }
+
+  return {
+    setAside,
+    prepare: <P extends unknown[], R>(sql: string) => db.prepare<P, R>(sql),
+    exec: (sql) => {
+      db.exec(sql);
+    },
+    commit<T>(work: () => T) {
+      return new Promise<T>((resolve, reject) => {
+        waiting.push({ work, resolve, reject });
+        if (scheduled) return;
+        scheduled = true;
+        setImmediate(flush);
+      });
+    },
+    commitNow: (work) => {
+      try {
+        return db.transaction(work)();
+      } catch (error) {
+        throw fullFault(error);
+      }
+    },
+    [Symbol.dispose]() {
+      if (!db.open) return;
+      flush();
+      db.close();
+    },
+  };
+}
+
+function fullFault(error: unknown): unknown {
+  if (error instanceof Sqlite.SqliteError && error.code.startsWith("SQLITE_FULL"))
+    return new Fault("DISK_FULL", "the disk that holds the database is full", { cause: error });
+  return error;
+}
