@@ -1,0 +1,111 @@
+import { duration } from "#std/duration";
+import { z } from "#std/schema";
+import { value } from "./value.ts";
+
+/** Group and version of our kinds. */
+export const GROUP = "devices.skerry.dev";
+export const VERSION = "v1alpha1";
+
+/** Names of devices and properties become topic levels and Kubernetes names, so they are kept plain. */
+const propertyName = z
+  .string()
+  .regex(/^[A-Za-z][A-Za-z0-9_-]{0,62}$/, "a letter, then letters, digits, '-' and '_', at most 63 in all");
+
+const fragment = z.record(z.string(), z.unknown());
+
+export const propertySpec = z
+  .strictObject({
+    name: propertyName.describe("Name of the property; a level of its topics."),
+    description: z.string().max(1000).optional().describe("What it is, for people."),
+    type: z
+      .enum(["boolean", "integer", "number", "string", "bytes", "json"])
+      .describe("Type of the value. Integers beyond 2^53 are decimal strings, bytes are base64."),
+    unit: z.string().max(32).optional().describe("UCUM code of the unit, such as Cel, bar or m3/h."),
+    access: z.enum(["read", "write", "readwrite"]).default("read").describe("What applications may do with it."),
+    minimum: z.number().optional().describe("Least value that may be desired; a reading below it is uncertain."),
+    maximum: z.number().optional().describe("Greatest value that may be desired; a reading above it is uncertain."),
+    resolution: z
+      .number()
+      .positive()
+      .optional()
+      .describe("Desired and reported are compared after rounding to multiples of it."),
+    address: fragment.describe("Where it lives in the device, by the driver's schema. A Device may override it."),
+    scale: z.number().optional().describe("value = raw * scale + offset. Default 1."),
+    offset: z.number().optional().describe("value = raw * scale + offset. Default 0."),
+    every: duration().default(1000).describe("Time between two readings."),
+    report: z
+      .strictObject({
+        deadband: z.number().nonnegative().optional().describe("Least change of the value that is reported."),
+        heartbeat: duration().optional().describe("Reported at least this often, changed or not."),
+      })
+      .optional()
+      .describe("When a reading is reported. Without it, at each change."),
+  })
+  .superRefine(({ name, minimum, maximum, scale, type, access, report }, context) => {
+    const problem = (path: string, message: string) => context.addIssue({ code: "custom", path: [path], message });
+    const numeric = type === "number" || type === "integer";
+    if (minimum !== undefined && maximum !== undefined && minimum > maximum)
+      problem("minimum", `is ${minimum}, above the maximum ${maximum} of ${name}`);
+    if (scale === 0) problem("scale", "can not be 0: nothing could be written");
+    if (!numeric && (scale !== undefined || minimum !== undefined || maximum !== undefined))
+      problem("type", `${type} has no scale, minimum or maximum`);
+    if (!numeric && report?.deadband !== undefined) problem("report", `${type} has no dead band`);
+    if (access === "write" && report) problem("report", "a property that can not be read is never reported");
+  });
+export type PropertySpec = z.infer<typeof propertySpec>;
+
+export const modelSpec = z.strictObject({
+  protocol: z.string().min(1).describe("Driver that speaks to the device, such as modbus or virtual."),
+  description: z.string().max(1000).optional().describe("What kind of device it is, for people."),
+  properties: z
+    .array(propertySpec)
+    .min(1)
+    .max(10_000)
+    .superRefine((properties, context) => {
+      const seen = new Set<string>();
+      for (const [i, { name }] of properties.entries()) {
+        if (seen.has(name)) context.addIssue({ code: "custom", path: [i, "name"], message: `${name} is there twice` });
+        seen.add(name);
+      }
+    })
+    .describe("The quantities of the device."),
+});
+export type ModelSpec = z.infer<typeof modelSpec>;
+
+export const deviceSpec = z.strictObject({
+  model: z.string().min(1).describe("Name of the DeviceModel, in the same namespace."),
+  node: z.string().min(1).describe("Name of the edge node that drives the device."),
+  link: fragment.default({}).describe("The bus, by the driver's schema. Devices with equal links share one connection."),
+  station: fragment.default({}).describe("This device on the bus, by the driver's schema."),
+  addresses: z
+    .record(propertyName, fragment)
+    .optional()
+    .describe("Addresses of single properties that differ from the model's."),
+  desired: z
+    .record(propertyName, value)
+    .default({})
+    .describe("What properties should be. The node writes a value until the device says it."),
+  telemetry: z
+    .strictObject({
+      keep: z
+        .enum(["every", "latest", "off"])
+        .default("latest")
+        .describe("every: each visit is kept and delivered to the cloud; latest: only the status; off: neither."),
+    })
+    .default({ keep: "latest" })
+    .describe("What becomes of the values beyond the site."),
+});
+export type DeviceSpec = z.infer<typeof deviceSpec>;
+
+/** A Device as its node needs it: who it is, and both specs as they were written. */
+export const declaration = z.object({
+  namespace: z.string(),
+  name: z.string(),
+  uid: z.string(),
+  generation: z.number().int(),
+  modelGeneration: z.number().int(),
+  spec: z.unknown(),
+  /** Undefined when there is no such model. */
+  model: z.unknown().optional(),
+});
+export type Declaration = z.infer<typeof declaration>;

@@ -1,0 +1,140 @@
+import { once } from "node:events";
+import { createServer } from "node:https";
+import type { TLSSocket } from "node:tls";
+import WebSocket, { WebSocketServer } from "ws";
+import { Fault } from "#std/fault";
+import { type Endpoint, listen } from "#std/listen";
+import type { Log } from "#std/log";
+import { Queue } from "#std/queue";
+import type { Credentials } from "#std/x509";
+import { FRAME_LIMIT_BYTES } from "./frame.ts";
+
+/**
+ * A connection that carries frames, both ways and in order. WebSocket over TLS 1.3, because proxies and ingresses let
+ * it pass; another carrier would change this file alone.
+ */
+export interface Carrier {
+  /** Common name of the other side's certificate. */
+  readonly peer: string;
+  /** Bytes that were sent and not yet taken by the network. */
+  readonly bufferedBytes: number;
+  send(frame: Uint8Array): void;
+  /** Frames as they come; ends when the connection does. One reader. */
+  readonly frames: AsyncIterable<Uint8Array>;
+  /** Ends the connection at once, whatever the other side does. */
+  close(reason: string): void;
+}
+
+/** Both sides prove who they are with a certificate of this authority. */
+export interface CarrierTls extends Credentials {
+  readonly authority: string;
+}
+
+const PROTOCOL = "skerry.v1";
+/** Frames that may wait for the reader. The other side waits for acknowledgements long before. */
+const MOST_FRAMES = 10_000;
+const HANDSHAKE_MS = 10_000;
+
+/**
+ * Dials a cloud, such as `wss://cloud.example.com:7443`.
+ * @throws {Fault} `UPLINK_LOST` when nobody answers, `IDENTITY_REFUSED` when either certificate is not accepted.
+ */
+export async function dial(url: string, { authority, certificate, key }: CarrierTls, signal: AbortSignal): Promise<Carrier> {
+  signal.throwIfAborted();
+  const socket = new WebSocket(url, PROTOCOL, {
+    ca: authority,
+    cert: certificate,
+    key,
+    minVersion: "TLSv1.3",
+    handshakeTimeout: HANDSHAKE_MS,
+    maxPayload: FRAME_LIMIT_BYTES,
+    perMessageDeflate: false,
+  });
+  const carrier = carry(socket, "cloud");
+  const abort = () => socket.terminate();
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    await once(socket, "open");
+    return carrier;
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw dialFault(url, cause);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+function dialFault(url: string, cause: unknown): Fault {
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+  const message = cause instanceof Error ? cause.message : String(cause);
+  const refused = /CERT|SSL|TLS|SELF_SIGNED|UNABLE_TO_VERIFY|alert/i.test(code + message);
+  return new Fault(refused ? "IDENTITY_REFUSED" : "UPLINK_LOST", `${url}: ${message}`, { cause });
+}
+
+export interface CarrierServerOptions extends Endpoint {
+  readonly tls: CarrierTls;
+  readonly log: Log;
+}
+
+/** Listens for edges. Only holders of a certificate of the authority get through the handshake. */
+export async function openCarrierServer(
+  { host, port, tls, log }: CarrierServerOptions,
+  take: (carrier: Carrier) => void,
+): Promise<Endpoint & AsyncDisposable> {
+  const server = createServer({
+    cert: tls.certificate,
+    key: tls.key,
+    ca: tls.authority,
+    requestCert: true,
+    minVersion: "TLSv1.3",
+    handshakeTimeout: HANDSHAKE_MS,
+  });
+  server.on("tlsClientError", (error) => log.debug("handshake refused", { error }));
+  const sockets = new WebSocketServer({
+    server,
+    maxPayload: FRAME_LIMIT_BYTES,
+    perMessageDeflate: false,
+    handleProtocols: (offered) => (offered.has(PROTOCOL) ? PROTOCOL : false),
+  });
+  sockets.on("connection", (socket, request) => {
+    const { CN: peer } = (request.socket as TLSSocket).getPeerCertificate().subject ?? {};
+    if (typeof peer !== "string" || peer === "" || socket.protocol !== PROTOCOL) return socket.terminate();
+    take(carry(socket, peer));
+  });
+  const bound = await listen(server, { host, port }, "the tunnel");
+  return {
+    ...bound,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets.clients) socket.terminate();
+      sockets.close();
+      server.close();
+      server.closeAllConnections();
+      await once(server, "close");
+    },
+  };
+}
+
+function carry(socket: WebSocket, peer: string): Carrier {
+  const frames = new Queue<Uint8Array>(MOST_FRAMES);
+  socket.on("message", (data: Buffer) => {
+    // Losing a frame in the middle would break the order, so a reader that is this far behind loses the connection.
+    if (!frames.push(data)) socket.terminate();
+  });
+  socket.on("close", () => frames.close());
+  socket.on("error", () => socket.terminate());
+  return {
+    peer,
+    get bufferedBytes() {
+      return socket.bufferedAmount;
+    },
+    send(frame) {
+      if (socket.readyState === WebSocket.OPEN) socket.send(frame);
+    },
+    frames,
+    close(reason) {
+      if (socket.readyState !== WebSocket.OPEN) return socket.terminate();
+      socket.close(1000, reason.slice(0, 120));
+      setTimeout(() => socket.terminate(), 1000).unref();
+    },
+  };
+}

@@ -1,0 +1,60 @@
+import { declaration } from "#devices/model";
+import { deviceReport } from "#devices/status";
+import { at } from "#devices/value";
+import { z } from "#std/schema";
+
+/** Version of what follows. Each side speaks the lower of the two; one version back is understood. */
+export const WIRE_VERSION = 1;
+export const OLDEST_WIRE_VERSION = 1;
+
+const seq = z.number().int().nonnegative();
+/** Sequence numbers from..to, both included. */
+export const range = z.tuple([seq, seq]);
+export type Range = z.infer<typeof range>;
+
+/** One row of a node's outbox: something that was accepted at the site and takes effect in the cloud exactly once. */
+export const row = z.object({
+  seq,
+  device: z.string(),
+  namespace: z.string(),
+  kind: z.enum(["telemetry", "event"]),
+  at,
+  /** JSON text: for telemetry the body of the topic, for events `eventBody`. */
+  body: z.string(),
+});
+export type Row = z.infer<typeof row>;
+
+export const eventBody = z.object({
+  type: z.enum(["Normal", "Warning"]),
+  reason: z.string(),
+  message: z.string(),
+  uid: z.string().optional(),
+});
+export type EventBody = z.infer<typeof eventBody>;
+
+/** What an edge says to its cloud. Who it is says its certificate alone. */
+export const edgeMessage = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("hello"), version: z.number().int(), program: z.string(), epoch: z.string(), head: seq }),
+  z.object({ kind: z.literal("rows"), rows: z.array(row).max(1000) }),
+  /** Rows in these ranges were dropped by a limit and will never come. */
+  z.object({ kind: z.literal("missing"), ranges: z.array(range), reason: z.string() }),
+  z.object({ kind: z.literal("report"), report: deviceReport }),
+  /** A declaration is on disk at the node. */
+  z.object({ kind: z.literal("stored"), uid: z.string(), generation: z.number().int() }),
+  z.object({ kind: z.literal("ping") }),
+]);
+export type EdgeMessage = z.infer<typeof edgeMessage>;
+
+/** What a cloud says to an edge. */
+export const cloudMessage = z.discriminatedUnion("kind", [
+  /** Answers `hello`; `have` is all that the cloud holds of this epoch. */
+  z.object({ kind: z.literal("welcome"), version: z.number().int(), program: z.string(), have: z.array(range) }),
+  z.object({ kind: z.literal("device"), device: declaration }),
+  z.object({ kind: z.literal("gone"), uid: z.string() }),
+  /** All devices of the node: what is not in it is gone. Follows `welcome` after the devices themselves. */
+  z.object({ kind: z.literal("roster"), uids: z.array(z.string()) }),
+  /** These rows are on disk in the cloud. */
+  z.object({ kind: z.literal("taken"), ranges: z.array(range) }),
+  z.object({ kind: z.literal("ping") }),
+]);
+export type CloudMessage = z.infer<typeof cloudMessage>;
