@@ -1,0 +1,18 @@
+import type { ModbusLink } from "./schema.ts";
+
+/**
+ * Carries one request to one unit and its answer back. TCP is the first; RTU, ASCII, UDP and TLS differ in the frame
+ * around the same PDU and fit behind the same three lines. Requests never overlap.
+ */
+export interface Transport extends AsyncDisposable {
+  /**
+   * Sends a PDU and resolves with the PDU that answers it, which is valid until the next turn of the event loop.
+   * Rejects with the signal's reason on abort; an answer that comes later is dropped.
+   * @throws {Fault} `LINK_LOST` when the link is gone or its bytes can not be trusted any more, `ANSWER_INVALID` when a
+   * whole frame came that does not answer this request.
+   */
+  request(unit: number, pdu: Uint8Array, signal: AbortSignal): Promise<Uint8Array>;
+}
+
+/** Opens a transport. @throws {Fault} `LINK_LOST` when nobody is there. */
+export type Dial = (link: ModbusLink, signal: AbortSignal) => Promise<Transport>;
