@@ -18,6 +18,7 @@ export function virtual(clock: Clock = systemClock): Driver<VirtualLink, Virtual
 
     async connect({ delayMs }, signal) {
       const cells = new Map<string, Raw>();
+      let closed = false;
       const formulas = new WeakMap<VirtualAddress, Formula>();
       await pause(signal);
       return {
@@ -34,7 +35,7 @@ export function virtual(clock: Clock = systemClock): Driver<VirtualLink, Virtual
           else throw new Fault("VALUE_INVALID", `${property} holds a ${typeof address.memory}, not a ${typeof raw}`);
         },
         async [Symbol.asyncDispose]() {
-          cells.clear();
+          closed = true;
         },
       };
 
@@ -54,6 +55,7 @@ export function virtual(clock: Clock = systemClock): Driver<VirtualLink, Virtual
       /** Takes as long as a real bus would; a clock may reject with an error of its own, the caller wants its reason. */
       async function pause(signal: AbortSignal): Promise<void> {
         signal.throwIfAborted();
+        if (closed) throw new Fault("LINK_LOST", "the virtual bus was closed here");
         if (delayMs > 0) await clock.sleep(delayMs, signal).catch(() => signal.throwIfAborted());
       }
     },
