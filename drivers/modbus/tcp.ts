@@ -52,7 +52,11 @@ function overSocket(socket: Socket, { host, port }: { readonly host: string; rea
   /** Transaction id of the last request. Ids count up to 65535 and begin again. */
   let id = 0;
   let waiting: Waiting | undefined;
+  /** Requests given up since the last byte came. */
   let unanswered = 0;
+  /** Whether the last request had an answer of its own, good or bad. */
+  let answered = true;
+  /** Bytes of a frame that is not complete yet. */
   let rest: Buffer = nothing;
   let lost: Fault | undefined;
 
@@ -71,11 +75,12 @@ function overSocket(socket: Socket, { host, port }: { readonly host: string; rea
   return {
     request(unit, pdu, signal) {
       if (signal.aborted) return Promise.reject(signal.reason);
-      if (rest.length > 0) lose("left half an answer");
+      if (rest.length > 0 && !isRepeat()) lose("left half an answer");
       if (unanswered >= MOST_UNANSWERED) lose(`has not answered ${unanswered} requests in a row`);
       if (socket.writableLength > MOST_UNSENT_BYTES) lose("does not read what is sent");
       if (lost) return Promise.reject(lost);
       id = (id + 1) & 0xffff;
+      answered = false;
       return new Promise((resolve, reject) => {
         const settle = () => {
           waiting = undefined;
@@ -118,13 +123,19 @@ function overSocket(socket: Socket, { host, port }: { readonly host: string; rea
     }
   }
 
-  function takeFrame(answered: number, unit: number, pdu: Uint8Array): void {
-    const age = (id - answered) & 0xffff;
+  function takeFrame(from: number, unit: number, pdu: Uint8Array): void {
+    const age = (id - from) & 0xffff;
     // Late or repeated: it answers a request that was given up or answered before.
     if (!waiting || (age > 0 && age < 0x8000)) return;
-    if (age > 0) waiting.reject(mismatch("transaction", answered, id));
+    answered = true;
+    if (age > 0) waiting.reject(mismatch("transaction", from, id));
     else if (unit !== waiting.unit) waiting.reject(mismatch("unit", unit, waiting.unit));
     else waiting.resolve(pdu);
+  }
+
+  /** Half a frame may be left over only when it repeats the last answer; anything else would swallow the next one. */
+  function isRepeat(): boolean {
+    return answered && rest.length >= 2 && rest.readUInt16BE(0) === id;
   }
 
   function mismatch(what: string, got: number, asked: number): Fault {
