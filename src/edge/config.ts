@@ -1,0 +1,43 @@
+import { duration } from "#std/duration";
+import { Fault } from "#std/fault";
+import { parse, z } from "#std/schema";
+import { parseYaml } from "#std/yaml";
+
+const port = z.number().int().min(0).max(65535);
+
+/** Beyond loopback a door needs to know who comes in; what it does not have yet, it does not open. */
+const loopback = z
+  .string()
+  .refine((host) => /^(127(\.\d+){3}|::1|localhost)$/.test(host), "only loopback addresses, such as 127.0.0.1");
+
+/** The configuration of a node: `edgeadm run edge --config FILE`. Every default stands here and nowhere else. */
+export const edgeConfig = z.strictObject({
+  dataDir: z.string().min(1).describe("Folder for the database and the identity; mode 0700."),
+  mqtt: z
+    .strictObject({
+      host: loopback.default("127.0.0.1").describe("Address of the MQTT broker."),
+      port: port.default(1883).describe("Port of the MQTT broker; 0 takes any free one."),
+    })
+    .prefault({}),
+  api: z
+    .strictObject({
+      host: loopback.default("127.0.0.1").describe("Address of the HTTP API."),
+      port: port.default(7080).describe("Port of the HTTP API; 0 takes any free one."),
+    })
+    .prefault({}),
+  outbox: z
+    .strictObject({
+      limitMiB: z.number().min(1).max(1_000_000).default(256).describe("Most that waits for the cloud, in MiB."),
+      limitAge: duration(1000).prefault("7d").describe("What waited longer than this is dropped, and told."),
+    })
+    .prefault({}),
+  log: z.enum(["debug", "info", "warn", "error", "silent"]).default("info").describe("Least level that is logged."),
+});
+export type EdgeConfig = z.infer<typeof edgeConfig>;
+
+/** Reads the text of a configuration file. @throws {Fault} `CONFIG_INVALID` naming line or field. */
+export function parseEdgeConfig(text: string, file: string): EdgeConfig {
+  const found = parseYaml(text, file);
+  if (found === undefined) throw new Fault("CONFIG_INVALID", `${file}: is empty; at least dataDir is needed`);
+  return parse(edgeConfig, found, file);
+}

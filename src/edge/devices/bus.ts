@@ -1,0 +1,198 @@
+import { encode } from "#devices/codec";
+import type { Connection, Driver } from "#devices/driver";
+import { refuse, written } from "#devices/twin";
+import { backoffMs } from "#std/backoff";
+import { Bell } from "#std/bell";
+import type { Clock } from "#std/clock";
+import { deadline } from "#std/deadline";
+import { Fault } from "#std/fault";
+import type { Log } from "#std/log";
+import type { DeviceTwin, Health, Twins } from "../twins.ts";
+import { Turns } from "./turns.ts";
+import { take, type Visit, visitsOf } from "./visit.ts";
+
+/** What a bus talks to. */
+export interface Ports {
+  readonly twins: Twins;
+  /** Gets each visit's readings when they arrive. */
+  readonly visited: (visit: Visit, taken: ReturnType<typeof take>) => void;
+  readonly log: Log;
+  readonly clock: Clock;
+}
+
+const RECONNECT = { firstMs: 250, longestMs: 15_000 };
+const CONNECT_MS = 5_000;
+const DEFAULT_TIMEOUT_MS = 1_000;
+const ANSWERING: Health = { online: true, reason: "Answering", message: "the last visit was answered" };
+
+/**
+ * One link and the devices on it, kept true until the signal aborts: connect, write what is wished, visit, again.
+ * Nothing else touches the connection, so drivers need no locks; nothing here can stop another bus.
+ */
+export class Bus {
+  readonly #driver: Driver;
+  readonly #link: unknown;
+  readonly #timeoutMs: number;
+  readonly #ports: Ports;
+  /** Rings when there is a wish to write or the devices changed. */
+  readonly #bell = new Bell();
+  #devices: readonly DeviceTwin[] = [];
+  #turns = new Turns<Visit>([], 0, false);
+  #visits: readonly Visit[] = [];
+
+  constructor(driver: Driver, link: unknown, ports: Ports) {
+    this.#driver = driver;
+    this.#link = link;
+    this.#ports = ports;
+    this.#timeoutMs = timeoutOf(link);
+  }
+
+  /** Replaces the devices; the connection stays. Takes effect between two turns. */
+  set(devices: readonly DeviceTwin[]): void {
+    this.#devices = devices;
+    this.#visits = devices.flatMap(visitsOf);
+    this.#turns = new Turns(this.#visits, this.#ports.clock.monotonic(), devices.length > 1);
+    this.#bell.ring();
+  }
+
+  /** Says that there is a wish to write. */
+  hasten(): void {
+    this.#bell.ring();
+  }
+
+  async serve(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#ports;
+    const { protocol } = this.#driver;
+    let failures = 0;
+    while (!signal.aborted) {
+      try {
+        await using connection = await this.#connect(signal);
+        log.info("link up", { protocol, devices: this.#devices.length });
+        failures = 0;
+        await this.#work(connection, signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        // A driver that breaks its contract costs its link, not the node.
+        const fault = Fault.is(error)
+          ? error
+          : new Fault("LINK_LOST", `the ${protocol} driver broke`, { cause: error });
+        if (!Fault.is(error) || failures === 0) log.warn("link lost", { protocol, error });
+        for (const twin of this.#devices) this.#offline(twin, fault);
+        await clock.sleep(backoffMs(RECONNECT, failures++), signal).catch(() => undefined);
+      }
+    }
+  }
+
+  async #connect(signal: AbortSignal): Promise<Connection> {
+    using limit = deadline(CONNECT_MS, signal);
+    try {
+      return await this.#driver.connect(this.#link, limit.signal);
+    } catch (error) {
+      if (limit.expired) throw new Fault("LINK_LOST", `nobody answered within ${CONNECT_MS} ms`, { cause: error });
+      throw error;
+    }
+  }
+
+  async #work(connection: Connection, signal: AbortSignal): Promise<never> {
+    const { clock } = this.#ports;
+    for (;;) {
+      const turn = this.#turns.next();
+      const waitMs = turn ? Math.ceil(turn.dueMs - clock.monotonic()) : undefined;
+      if (!turn || (waitMs ?? 1) > 0) {
+        if (await this.#bell.wait(signal, waitMs)) await this.#writeWishes(connection, signal);
+        continue;
+      }
+      signal.throwIfAborted();
+      const turns = this.#turns;
+      const answered = await this.#visit(turn.who, connection, signal);
+      turns.end(turn.who, clock.monotonic(), answered);
+    }
+  }
+
+  /** Reads one device. False when it did not answer in time. */
+  async #visit(visit: Visit, connection: Connection, signal: AbortSignal): Promise<boolean> {
+    const { twins, visited } = this.#ports;
+    const { twin, device, points } = visit;
+    await this.#writePending(twin, connection, signal);
+    using limit = deadline(this.#timeoutMs, signal);
+    try {
+      const readings = await connection.read(device.station, points, limit.signal);
+      // Declared anew meanwhile: these readings belong to properties that may be no more.
+      if (twin.device !== device) return true;
+      const silence = readings.find((reading) => !reading.ok && reading.fault.code === "DEVICE_TIMEOUT");
+      if (silence && !silence.ok && readings.every((reading) => !reading.ok)) {
+        this.#offline(twin, silence.fault);
+        return false;
+      }
+      const taken = take(visit, readings, ++twin.seq);
+      twin.lastSeen = readings.at(-1)?.at ?? twin.lastSeen;
+      visited(visit, taken);
+      for (const [index, next] of taken.settled) this.#settle(twin, index, next);
+      if (taken.settled.some(([, { desired }]) => desired?.state === "pending")) this.#bell.ring();
+      twins.setHealth(twin, ANSWERING);
+      return true;
+    } catch (error) {
+      if (!limit.expired || signal.aborted) throw error;
+      const message = `${device.name} did not answer within ${this.#timeoutMs} ms`;
+      this.#offline(twin, new Fault("DEVICE_TIMEOUT", message));
+      return false;
+    }
+  }
+
+  /** Wishes go before polls; a device that is silent anyway does not hold up the others' wishes. */
+  async #writeWishes(connection: Connection, signal: AbortSignal): Promise<void> {
+    for (const twin of this.#devices) {
+      if (twin.health.online || twin.health.reason === "Starting") await this.#writePending(twin, connection, signal);
+    }
+  }
+
+  async #writePending(twin: DeviceTwin, connection: Connection, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#ports;
+    let wrote = false;
+    for (let index = 0; index < twin.properties.length; index++) {
+      if (twin.properties[index]?.desired?.state !== "pending") continue;
+      wrote = true;
+      await this.#write(twin, index, connection, signal);
+    }
+    // The next reading shows whether it took.
+    if (!wrote) return;
+    for (const visit of this.#visits) if (visit.twin === twin) this.#turns.hasten(visit, clock.monotonic());
+  }
+
+  async #write(twin: DeviceTwin, index: number, connection: Connection, signal: AbortSignal): Promise<void> {
+    const { device } = twin;
+    const property = device?.properties[index];
+    const point = device?.points[index];
+    const wish = twin.properties[index]?.desired;
+    if (!device || !property || !point || !wish) return;
+    using limit = deadline(this.#timeoutMs, signal);
+    try {
+      await connection.write(device.station, point, encode(property, wish.value), limit.signal);
+      const now = twin.properties[index] ?? {};
+      if (now.desired === wish) this.#settle(twin, index, written(now, property.access !== "write"));
+    } catch (error) {
+      if (limit.expired && !signal.aborted) return;
+      if (!Fault.is(error) || error.code === "LINK_LOST") throw error;
+      if (error.retry) return;
+      const now = twin.properties[index] ?? {};
+      if (now.desired === wish) this.#settle(twin, index, refuse(now, `${error.code}: ${error.message}`));
+    }
+  }
+
+  #settle(twin: DeviceTwin, index: number, next: Parameters<Twins["settle"]>[2]): void {
+    const { twins, log } = this.#ports;
+    twins.settle(twin, index, next).catch((error: unknown) => log.error("wish not saved", { error }));
+  }
+
+  #offline(twin: DeviceTwin, { code, message }: Fault): void {
+    const { twins, log } = this.#ports;
+    if (twin.health.online) log.warn("device silent", { device: twin.declared.name, code, message });
+    twins.setHealth(twin, { online: false, reason: code, message });
+  }
+}
+
+/** Links say how long one visit may take. */
+function timeoutOf(link: unknown): number {
+  const timeoutMs = typeof link === "object" && link !== null && "timeoutMs" in link ? link.timeoutMs : undefined;
+  return typeof timeoutMs === "number" ? timeoutMs : DEFAULT_TIMEOUT_MS;
+}

@@ -1,0 +1,141 @@
+import type { DriverTable } from "#devices/driver";
+import type { Clock } from "#std/clock";
+import type { Endpoint } from "#std/listen";
+import type { Log } from "#std/log";
+import { type Metrics, openMetrics } from "#std/metrics";
+import { Scope } from "#std/scope";
+import { topics } from "#wire/topics";
+import { type NodeState, openApiServer } from "./api.ts";
+import { openBroker } from "./broker.ts";
+import type { EdgeConfig } from "./config.ts";
+import { Supervisor } from "./devices/supervisor.ts";
+import type { Identity } from "./identity.ts";
+import { Outbox } from "./outbox.ts";
+import { createSite } from "./site.ts";
+import { openStore } from "./store.ts";
+import { Twins } from "./twins.ts";
+import { serveUplink, type UplinkState } from "./uplink.ts";
+import { serveWishes } from "./wishes.ts";
+
+/** What a node is started with. */
+export interface EdgeOptions {
+  readonly config: EdgeConfig;
+  /** Undefined while the node has not joined: the site runs, alone. */
+  readonly identity: Identity | undefined;
+  /** Version of this program. */
+  readonly version: string;
+}
+
+export interface EdgePorts {
+  readonly drivers: DriverTable;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** A node that runs. Disposing it stops the buses, saves what is known and closes every door. */
+export interface Edge extends AsyncDisposable {
+  readonly mqtt: Endpoint;
+  readonly api: Endpoint & { readonly url: string };
+  state(): NodeState;
+  readonly twins: Twins;
+  /** Resolves when the node ends; rejects when a task of it failed. */
+  done(): Promise<void>;
+}
+
+/** Reports are written to disk, and old rows looked for, this often. */
+const SAVE_MS = 1_000;
+const NODE_STATUS_MS = 10_000;
+
+/** Starts a node: what it knew runs again before the cloud is asked. */
+export async function openEdge(options: EdgeOptions, { drivers, clock, log }: EdgePorts): Promise<Edge> {
+  const { config, identity, version } = options;
+  const scope = new Scope();
+  try {
+    const store = scope.use(openStore(config.dataDir, log));
+    const { limitMiB, limitAge } = config.outbox;
+    const outbox = new Outbox(store.db, { limitBytes: limitMiB * 1024 * 1024, limitMs: limitAge });
+    const broker = scope.use(await openBroker({ ...config.mqtt, log: log.with({ part: "broker" }) }));
+    const hasten = (linkKey: string) => supervisor.hasten(linkKey);
+    const site = createSite({ broker, outbox, twins: () => twins, hasten, clock, log });
+    const twins = new Twins(store.db, clock, site);
+    const supervisor = scope.use(
+      new Supervisor(store.db, drivers, { twins, visited: site.visited, log: log.with({ part: "devices" }), clock }),
+    );
+    let uplink: UplinkState = { online: false, since: clock.now(), reason: "not joined" };
+    const startedAt = clock.now();
+    const node = identity?.node ?? "alone";
+
+    const state = (): NodeState => {
+      const all = [...twins.all];
+      const devicesOnline = all.filter(({ health }) => health.online).length;
+      const counts = { devices: all.length, devicesOnline, values: site.values, backlog: outbox.rows };
+      return { node, version, startedAt, uplink, ...counts };
+    };
+    const tellUplink = () => broker.publish(topics.nodeUplink, {}, { ...uplink, backlog: outbox.rows });
+    const tellNode = (online: boolean) => {
+      const { devices, devicesOnline } = state();
+      broker.publish(topics.nodeStatus, {}, { node, version, online, startedAt, devices, devicesOnline });
+    };
+
+    const metrics = openMetrics();
+    measure(metrics, { state, outbox, clients: () => broker.clients });
+    await supervisor.resume();
+    const apiPorts = { twins, metrics, node: state, clock, log: log.with({ part: "api" }), signal: scope.signal };
+    const api = scope.use(await openApiServer(config.api, apiPorts));
+
+    scope.run("wishes", (signal) => serveWishes({ twins, clock, broker }, signal));
+    scope.run("housekeeping", async (signal) => {
+      for (let round = 0; ; round++) {
+        if ((round * SAVE_MS) % NODE_STATUS_MS === 0) tellNode(true);
+        await clock.sleep(SAVE_MS, signal);
+        await twins.save().catch((error: unknown) => log.error("reports not saved", { error }));
+        await outbox.expire(clock.now()).catch((error: unknown) => log.error("outbox not expired", { error }));
+      }
+    });
+    tellUplink();
+    if (identity) {
+      const tell = (next: UplinkState) => {
+        uplink = next;
+        tellUplink();
+      };
+      const ports = { twins, outbox, supervisor, epoch: store.epoch, program: version, clock, state: tell };
+      const options = { url: identity.tunnel, tls: identity };
+      scope.run("uplink", (signal) => serveUplink(options, { ...ports, log: log.with({ part: "uplink" }) }, signal));
+    }
+    return {
+      mqtt: { host: broker.host, port: broker.port },
+      api,
+      state,
+      twins,
+      done: () => scope.done(),
+      async [Symbol.asyncDispose]() {
+        await supervisor[Symbol.asyncDispose]();
+        await twins.save().catch((error: unknown) => log.error("reports not saved", { error }));
+        tellNode(false);
+        await scope[Symbol.asyncDispose]();
+      },
+    };
+  } catch (error) {
+    await scope[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+interface Measured {
+  readonly state: () => NodeState;
+  readonly outbox: Outbox;
+  readonly clients: () => number;
+}
+
+/** What an operator asks of a node. */
+function measure(metrics: Metrics, { state, outbox, clients }: Measured): void {
+  metrics.gauge("edge_devices", "Devices that are declared for this node.", () => state().devices);
+  metrics.gauge("edge_devices_online", "Devices that answered their last visit.", () => state().devicesOnline);
+  metrics.gauge("edge_values_total", "Values read since the start.", () => state().values);
+  metrics.gauge("edge_uplink_online", "1 while the cloud is connected.", () => (state().uplink.online ? 1 : 0));
+  metrics.gauge("edge_outbox_rows", "Rows that wait for the cloud.", () => outbox.rows);
+  metrics.gauge("edge_outbox_bytes", "Bytes that wait for the cloud.", () => outbox.bytes);
+  metrics.gauge("edge_outbox_dropped_total", "Rows that a limit dropped since the start.", () => outbox.dropped);
+  metrics.gauge("edge_mqtt_clients", "Clients connected to the broker.", clients);
+  metrics.gauge("edge_memory_bytes", "Resident memory of the process.", () => process.memoryUsage.rss());
+}

@@ -1,0 +1,96 @@
+import { deviceReport } from "#devices/status";
+import { value } from "#devices/value";
+import { z } from "#std/schema";
+
+/** Where the edge's HTTP API serves what. Routes and document are made from this table. */
+export const paths = {
+  healthz: "/healthz",
+  readyz: "/readyz",
+  metrics: "/metrics",
+  openapi: "/openapi.json",
+  node: "/api/v1/node",
+  devices: "/api/v1/devices",
+  device: "/api/v1/devices/:device",
+  property: "/api/v1/devices/:device/properties/:property",
+  desired: "/api/v1/devices/:device/desired/:property",
+} as const;
+
+const outcome = z.object({ state: z.enum(["pending", "applied", "refused"]), value, reason: z.string().optional() });
+
+interface Operation {
+  readonly path: keyof typeof paths;
+  readonly method: "get" | "put";
+  readonly summary: string;
+  readonly body?: z.ZodType;
+  readonly answers: Readonly<Record<number, readonly [description: string, schema?: z.ZodType]>>;
+}
+
+const unknown = ["There is no such device or property."] as const;
+
+const operations: readonly Operation[] = [
+  { path: "healthz", method: "get", summary: "The process lives.", answers: { 200: ["It does."] } },
+  { path: "readyz", method: "get", summary: "The node serves.", answers: { 200: ["It does."] } },
+  { path: "metrics", method: "get", summary: "Metrics for Prometheus.", answers: { 200: ["Text format 0.0.4."] } },
+  { path: "openapi", method: "get", summary: "This document.", answers: { 200: ["OpenAPI 3.1."] } },
+  { path: "node", method: "get", summary: "The node itself.", answers: { 200: ["Name, version, uplink, counts."] } },
+  {
+    path: "devices",
+    method: "get",
+    summary: "Every device of the node with its twin.",
+    answers: { 200: ["The devices.", z.object({ items: z.array(deviceReport) })] },
+  },
+  {
+    path: "device",
+    method: "get",
+    summary: "One device with its twin.",
+    answers: { 200: ["The device.", deviceReport], 404: unknown },
+  },
+  {
+    path: "property",
+    method: "get",
+    summary: "One property: reported and desired.",
+    answers: { 200: ["The property.", deviceReport.shape.properties.element], 404: unknown },
+  },
+  {
+    path: "desired",
+    method: "put",
+    summary: "Wishes a value. Answers when the device confirmed or refused it, or after 5 s.",
+    body: z.strictObject({ value }),
+    answers: {
+      200: ["The device confirmed it.", outcome],
+      202: ["It is accepted, on disk, and not confirmed yet.", outcome],
+      400: ["The value is of the wrong type, out of range, or the property is read only."],
+      404: unknown,
+      422: ["The device refused it.", outcome],
+    },
+  },
+];
+
+/** The OpenAPI 3.1 document of the edge's API. */
+export function openApi(version: string): object {
+  const document: Record<string, Record<string, object>> = {};
+  for (const { path, method, summary, body, answers } of operations) {
+    const template = paths[path].replace(/:(\w+)/g, "{$1}");
+    const names = [...paths[path].matchAll(/:(\w+)/g)].map(([, name]) => name);
+    document[template] = {
+      ...document[template],
+      [method]: {
+        operationId: path,
+        summary,
+        parameters: names.map((name) => ({ name, in: "path", required: true, schema: { type: "string" } })),
+        ...(body ? { requestBody: { required: true, content: content(body) } } : {}),
+        responses: Object.fromEntries(
+          Object.entries(answers).map(([status, [description, schema]]) => [
+            status,
+            { description, ...(schema ? { content: content(schema) } : {}) },
+          ]),
+        ),
+      },
+    };
+  }
+  return { openapi: "3.1.0", info: { title: "Skerry edge API", version }, paths: document };
+}
+
+function content(schema: z.ZodType): object {
+  return { "application/json": { schema: z.toJSONSchema(schema, { io: "output", unrepresentable: "any" }) } };
+}

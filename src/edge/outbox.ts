@@ -1,0 +1,177 @@
+import { Bell } from "#std/bell";
+import type { Database } from "#std/sqlite";
+import type { Range, Row } from "#wire/messages";
+
+/** How much may wait for the cloud. What is over the limit goes, the oldest first, and is told. */
+export interface OutboxLimits {
+  /** Bytes of bodies. */
+  readonly limitBytes: number;
+  /** Age of a row, in milliseconds. */
+  readonly limitMs: number;
+}
+
+/** Rows that were dropped and that the cloud must hear of. */
+export interface Dropped {
+  readonly range: Range;
+  readonly reason: string;
+}
+
+/** Bytes a row takes beside its body. */
+const ROW_BYTES = 80;
+
+/**
+ * What the cloud must get exactly once: numbered, durable, in order. `append` promises; the uplink reads and, when the
+ * cloud has a row on its own disk, takes it away.
+ */
+export class Outbox {
+  /** Rings when there is more to send. */
+  readonly bell = new Bell();
+  readonly #db: Database;
+  readonly #limits: OutboxLimits;
+  readonly #sql;
+  #rows = 0;
+  #bytes = 0;
+  #head = 0;
+  #droppedTotal = 0;
+
+  constructor(db: Database, limits: OutboxLimits) {
+    this.#db = db;
+    this.#limits = limits;
+    this.#sql = prepare(db);
+    this.#count();
+  }
+
+  /** Highest sequence number ever given. */
+  get head(): number {
+    return this.#head;
+  }
+  /** Rows that wait. */
+  get rows(): number {
+    return this.#rows;
+  }
+  get bytes(): number {
+    return this.#bytes;
+  }
+  /** Rows that a limit dropped since the start. */
+  get dropped(): number {
+    return this.#droppedTotal;
+  }
+
+  /** Adds a row; `also` runs in the same transaction. Resolves when both are on disk. */
+  async append(row: Omit<Row, "seq">, also?: () => void): Promise<void> {
+    await this.#commit(() => {
+      also?.();
+      const { lastInsertRowid } = this.#sql.insert.run(row.namespace, row.device, row.kind, row.at, row.body);
+      this.#head = Number(lastInsertRowid);
+      this.#rows++;
+      this.#bytes += row.body.length + ROW_BYTES;
+      if (this.#bytes > this.#limits.limitBytes) this.#dropOldest(row.at);
+    });
+    this.bell.ring();
+  }
+
+  /** Rows numbered from..to, as many as fit the bytes and at least one, in order. */
+  read(from: number, to: number, limitBytes: number): readonly Row[] {
+    const rows: Row[] = [];
+    let bytes = 0;
+    for (const row of this.#sql.read.iterate(from, to)) {
+      bytes += row.body.length + ROW_BYTES;
+      if (rows.length > 0 && bytes > limitBytes) break;
+      rows.push(row);
+    }
+    return rows;
+  }
+
+  /** The cloud has these: they may go. */
+  async take(ranges: readonly Range[]): Promise<void> {
+    await this.#commit(() => {
+      for (const [from, to] of ranges) this.#remove(from, to);
+    });
+  }
+
+  /** Drops what is older than the limit. */
+  async expire(nowMs: number): Promise<void> {
+    await this.#commit(() => {
+      const { first, last } = this.#sql.old.get(nowMs - this.#limits.limitMs) ?? {};
+      if (typeof first === "number" && typeof last === "number") this.#drop([first, last], "age limit", nowMs);
+    });
+  }
+
+  /** What was dropped and not told yet. `told` forgets it once the cloud has heard. */
+  untold(): Dropped[] {
+    return this.#sql.untold.all().map(({ first, last, reason }) => ({ range: [first, last], reason }));
+  }
+  async told({ range }: Dropped): Promise<void> {
+    await this.#db.commit(() => this.#sql.forget.run(...range));
+  }
+
+  /** The numbers held in memory follow the file, also when the disk said no half-way. */
+  async #commit(work: () => void): Promise<void> {
+    try {
+      await this.#db.commit(work);
+    } catch (error) {
+      this.#count();
+      throw error;
+    }
+  }
+
+  #count(): void {
+    const { rows = 0, bytes = 0 } = this.#sql.size.get() ?? {};
+    this.#rows = rows;
+    this.#bytes = bytes;
+    this.#head = this.#sql.head.get()?.seq ?? 0;
+  }
+
+  /** Frees a tenth of the limit at once, so that a full outbox does not pay for each row. */
+  #dropOldest(nowMs: number): void {
+    const goal = this.#limits.limitBytes * 0.9;
+    let freed = 0;
+    let first = 0;
+    let last = 0;
+    for (const { seq, bytes } of this.#sql.oldest.iterate()) {
+      if (this.#bytes - freed <= goal || seq === this.#head) break;
+      first ||= seq;
+      last = seq;
+      freed += bytes + ROW_BYTES;
+    }
+    if (last > 0) this.#drop([first, last], "size limit", nowMs);
+  }
+
+  #drop([first, last]: Range, reason: string, nowMs: number): void {
+    const before = this.#rows;
+    this.#remove(first, last);
+    this.#droppedTotal += before - this.#rows;
+    this.#sql.drop.run(first, last, reason, nowMs);
+  }
+
+  #remove(from: number, to: number): void {
+    const { rows = 0, bytes = 0 } = this.#sql.sizeOf.get(from, to) ?? {};
+    if (rows === 0) return;
+    this.#sql.remove.run(from, to);
+    this.#rows -= rows;
+    this.#bytes -= bytes;
+  }
+}
+
+function prepare(db: Database) {
+  const size = `select count(*) as rows, coalesce(sum(length(body) + ${ROW_BYTES}), 0) as bytes from outbox`;
+  return {
+    size: db.prepare<[], { rows: number; bytes: number }>(size),
+    sizeOf: db.prepare<[number, number], { rows: number; bytes: number }>(`${size} where seq between ? and ?`),
+    head: db.prepare<[], { seq: number }>("select seq from sqlite_sequence where name = 'outbox'"),
+    insert: db.prepare("insert into outbox (namespace, device, kind, at, body) values (?, ?, ?, ?, ?)"),
+    read: db.prepare<[number, number], Row>("select * from outbox where seq between ? and ? order by seq limit 500"),
+    remove: db.prepare("delete from outbox where seq between ? and ?"),
+    oldest: db.prepare<[], { seq: number; bytes: number }>(
+      "select seq, length(body) as bytes from outbox order by seq",
+    ),
+    old: db.prepare<[number], { first: number | null; last: number | null }>(
+      "select min(seq) as first, max(seq) as last from outbox where at < ?",
+    ),
+    drop: db.prepare("insert into dropped values (?, ?, ?, ?)"),
+    untold: db.prepare<[], { first: number; last: number; reason: string }>(
+      "select first, last, reason from dropped order by first limit 1000",
+    ),
+    forget: db.prepare("delete from dropped where first = ? and last = ?"),
+  };
+}

@@ -1,0 +1,223 @@
+import type { Clock } from "#std/clock";
+import { Fault } from "#std/fault";
+import { Scope } from "#std/scope";
+import type { Carrier } from "#wire/carrier";
+import { decodeFrame, encodeFrame } from "#wire/frame";
+import {
+  type CloudMessage,
+  cloudMessage,
+  type EdgeMessage,
+  OLDEST_WIRE_VERSION,
+  type Range,
+  WIRE_VERSION,
+} from "#wire/messages";
+import { gaps, has } from "#wire/ranges";
+import type { Supervisor } from "./devices/supervisor.ts";
+import type { Dropped, Outbox } from "./outbox.ts";
+import { reportOf, type Twins } from "./twins.ts";
+
+/** What a session keeps in step with the cloud. */
+export interface SessionPorts {
+  readonly twins: Twins;
+  readonly outbox: Outbox;
+  readonly supervisor: Supervisor;
+  /** Name of the outbox' history. */
+  readonly epoch: string;
+  /** Version of this program. */
+  readonly program: string;
+  readonly clock: Clock;
+}
+
+const PING_MS = 8_000;
+/** Silence after which the other side is gone, whatever TCP believes. With the ping it is found within 25 s. */
+const SILENCE_MS = 20_000;
+const HELLO_MS = 10_000;
+/** Reports of changed devices are gathered this long. */
+const REPORT_MS = 500;
+/** Bytes of rows that may wait for the cloud's acknowledgement: of the live ones, and of the backlog. */
+const LIVE_WINDOW_BYTES = 2 * 1024 * 1024;
+const BATCH_BYTES = 256 * 1024;
+
+/**
+ * Talks to the cloud until the connection or the signal ends. Rows that are written while the connection lives go first,
+ * as they come; the backlog from before goes behind them, in order, one batch at a time.
+ *
+ * @throws {Fault} `UPLINK_LOST`, `FRAME_INVALID`, `VERSION_UNSUPPORTED`.
+ */
+export async function converse(
+  carrier: Carrier,
+  ports: SessionPorts,
+  signal: AbortSignal,
+  up: () => void,
+): Promise<void> {
+  await using scope = new Scope(signal);
+  scope.signal.addEventListener("abort", () => carrier.close("session ends"), { once: true });
+  const session = new Session(carrier, ports);
+  scope.run("uplink receive", async (signal) => {
+    for await (const frame of carrier.frames) {
+      if (signal.aborted) return;
+      await session.hear(decodeFrame(cloudMessage, frame), scope, up);
+    }
+    signal.throwIfAborted();
+    throw new Fault("UPLINK_LOST", "the cloud closed the connection");
+  });
+  scope.run("uplink watchdog", (signal) => session.watch(signal));
+  session.hello();
+  await scope.done();
+}
+
+/** Rows on their way: the cloud has not said yet that it has them. */
+interface Batch {
+  readonly from: number;
+  readonly to: number;
+  readonly bytes: number;
+}
+
+class Session {
+  readonly #carrier: Carrier;
+  readonly #ports: SessionPorts;
+  #heardMs: number;
+  #welcome = false;
+  /** The next row that is live: written after the welcome. Everything before is backlog. */
+  #liveNext = 0;
+  #live: readonly Batch[] = [];
+  #backlogLeft: readonly Range[] = [];
+  #backlog: Batch | undefined;
+  /** Dropped rows that the cloud was told of and has not confirmed. */
+  readonly #telling = new Map<number, Dropped>();
+
+  constructor(carrier: Carrier, ports: SessionPorts) {
+    this.#carrier = carrier;
+    this.#ports = ports;
+    this.#heardMs = ports.clock.monotonic();
+  }
+
+  hello(): void {
+    const { epoch, program, outbox } = this.#ports;
+    this.#send({ kind: "hello", version: WIRE_VERSION, program, epoch, head: outbox.head });
+  }
+
+  async hear(message: CloudMessage, scope: Scope, up: () => void): Promise<void> {
+    const { supervisor, twins, clock } = this.#ports;
+    this.#heardMs = clock.monotonic();
+    if (!this.#welcome && message.kind !== "welcome" && message.kind !== "ping")
+      throw new Fault("FRAME_INVALID", `${message.kind} came before the welcome`);
+    switch (message.kind) {
+      case "welcome":
+        await this.#begin(message, scope);
+        return up();
+      case "device":
+        await supervisor.declare(message.device);
+        return this.#send({ kind: "stored", uid: message.device.uid, generation: message.device.generation });
+      case "gone":
+        return supervisor.remove(message.uid);
+      case "roster":
+        await supervisor.keepOnly(new Set(message.uids));
+        return twins.tellAll();
+      case "taken":
+        return this.#taken(message.ranges);
+      case "ping":
+    }
+  }
+
+  /** Sends a ping now and then and ends the session when nothing comes back. */
+  async watch(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#ports;
+    for (;;) {
+      await clock.sleep(PING_MS / 2, signal);
+      const silentMs = clock.monotonic() - this.#heardMs;
+      if (!this.#welcome && silentMs > HELLO_MS) throw new Fault("UPLINK_LOST", "the cloud did not say welcome");
+      if (silentMs > SILENCE_MS) throw new Fault("UPLINK_LOST", `the cloud was silent for ${Math.round(silentMs)} ms`);
+      this.#send({ kind: "ping" });
+    }
+  }
+
+  async #begin({ version, have }: Extract<CloudMessage, { kind: "welcome" }>, scope: Scope): Promise<void> {
+    const { outbox, twins } = this.#ports;
+    if (version < OLDEST_WIRE_VERSION || version > WIRE_VERSION)
+      throw new Fault("VERSION_UNSUPPORTED", `the cloud speaks version ${version}, this node up to ${WIRE_VERSION}`);
+    if (this.#welcome) throw new Fault("FRAME_INVALID", "a second welcome came");
+    this.#welcome = true;
+    await outbox.take(have);
+    this.#liveNext = outbox.head + 1;
+    this.#backlogLeft = gaps(have, 1, outbox.head);
+    scope.run("uplink rows", (signal) => this.#sendRows(signal));
+    scope.run("uplink reports", (signal) => this.#sendReports(signal));
+    twins.tellAll();
+  }
+
+  async #sendRows(signal: AbortSignal): Promise<void> {
+    const { outbox } = this.#ports;
+    for (;;) {
+      this.#tellDropped();
+      if (!this.#sendLive() && !this.#sendBacklog()) await outbox.bell.wait(signal);
+    }
+  }
+
+  #sendLive(): boolean {
+    const { outbox } = this.#ports;
+    if (this.#live.reduce((sum, { bytes }) => sum + bytes, 0) >= LIVE_WINDOW_BYTES) return false;
+    const batch = this.#sendBatch(this.#liveNext, outbox.head);
+    if (!batch) return false;
+    this.#liveNext = batch.to + 1;
+    this.#live = [...this.#live, batch];
+    return true;
+  }
+
+  #sendBacklog(): boolean {
+    if (this.#backlog) return false;
+    for (;;) {
+      const [range, ...rest] = this.#backlogLeft;
+      if (!range) return false;
+      this.#backlog = this.#sendBatch(...range);
+      const next = (this.#backlog?.to ?? range[1]) + 1;
+      this.#backlogLeft = next <= range[1] ? [[next, range[1]], ...rest] : rest;
+      if (this.#backlog) return true;
+    }
+  }
+
+  #sendBatch(from: number, to: number): Batch | undefined {
+    if (from > to) return undefined;
+    const rows = this.#ports.outbox.read(from, to, BATCH_BYTES);
+    const [first, last] = [rows[0], rows.at(-1)];
+    if (!first || !last) return undefined;
+    this.#send({ kind: "rows", rows: [...rows] });
+    return { from: first.seq, to: last.seq, bytes: rows.reduce((sum, { body }) => sum + body.length, 0) };
+  }
+
+  /** Rows that a limit dropped are told like rows, so that the cloud's ledger has no silent hole. */
+  #tellDropped(): void {
+    for (const dropped of this.#ports.outbox.untold()) {
+      if (this.#telling.has(dropped.range[0])) continue;
+      this.#telling.set(dropped.range[0], dropped);
+      this.#send({ kind: "missing", ranges: [dropped.range], reason: dropped.reason });
+    }
+  }
+
+  async #taken(ranges: readonly Range[]): Promise<void> {
+    const { outbox } = this.#ports;
+    await outbox.take(ranges);
+    this.#live = this.#live.filter(({ to }) => !has(ranges, to));
+    if (this.#backlog && has(ranges, this.#backlog.to)) this.#backlog = undefined;
+    for (const [first, dropped] of this.#telling) {
+      if (!has(ranges, dropped.range[1])) continue;
+      await outbox.told(dropped);
+      this.#telling.delete(first);
+    }
+    outbox.bell.ring();
+  }
+
+  /** Tells the state of changed devices, gathered, so that a quick device does not cost a frame per value. */
+  async #sendReports(signal: AbortSignal): Promise<void> {
+    const { twins, clock } = this.#ports;
+    for (;;) {
+      await twins.bell.wait(signal);
+      for (const twin of twins.takeChanged()) this.#send({ kind: "report", report: reportOf(twin) });
+      await clock.sleep(REPORT_MS, signal);
+    }
+  }
+
+  #send(message: EdgeMessage): void {
+    this.#carrier.send(encodeFrame(message));
+  }
+}

@@ -1,0 +1,136 @@
+import type { Clock } from "#std/clock";
+import type { Log } from "#std/log";
+import type { EventBody } from "#wire/messages";
+import { topics } from "#wire/topics";
+import type { Broker } from "./broker.ts";
+import type { take, Visit } from "./devices/visit.ts";
+import type { Outbox } from "./outbox.ts";
+import type { DeviceTwin, Twins, Watcher } from "./twins.ts";
+
+/** What the site says to its applications and puts aside for the cloud when something happens to a twin. */
+export interface Site extends Watcher {
+  visited(visit: Visit, taken: ReturnType<typeof take>): void;
+  /** Values that were read since the start. */
+  readonly values: number;
+}
+
+export interface SitePorts {
+  readonly broker: Broker;
+  readonly outbox: Outbox;
+  /** The twins are made with the site as their watcher, so they come later. */
+  readonly twins: () => Twins;
+  /** Tells the bus of this link that there is a wish to write. */
+  readonly hasten: (linkKey: string) => void;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Topics of a device, put together once. */
+interface Names {
+  readonly telemetry: string;
+  readonly reported: readonly string[];
+}
+
+export function createSite({ broker, outbox, twins, hasten, clock, log }: SitePorts): Site {
+  const names = new WeakMap<object, Names>();
+  const online = new WeakMap<DeviceTwin, boolean>();
+  let values = 0;
+
+  function namesOf(twin: DeviceTwin): Names {
+    const key = twin.device ?? twin;
+    const known = names.get(key);
+    if (known) return known;
+    const device = twin.declared.name;
+    const made: Names = {
+      telemetry: topics.telemetry.at({ device }),
+      reported: (twin.device?.properties ?? []).map(({ name }) => topics.reported.at({ device, property: name })),
+    };
+    names.set(key, made);
+    return made;
+  }
+
+  function reported(twin: DeviceTwin, index: number): void {
+    const report = twin.properties[index]?.reported;
+    const topic = namesOf(twin).reported[index];
+    if (report && topic) broker.publishText(topic, topics.reported.encode(report), true);
+  }
+
+  function append(twin: DeviceTwin, kind: "telemetry" | "event", body: string, also?: () => void): void {
+    const { name: device, namespace } = twin.declared;
+    outbox.append({ device, namespace, kind, at: clock.now(), body }, also).catch((error: unknown) => {
+      log.error("row lost, it could not be saved", { device, kind, error });
+    });
+  }
+
+  function event(twin: DeviceTwin, body: Omit<EventBody, "uid">): void {
+    append(twin, "event", JSON.stringify({ ...body, uid: twin.declared.uid }));
+  }
+
+  /** Publishes a wish as it stands; false when there is none any more. */
+  function publishWish(twin: DeviceTwin, index: number): boolean {
+    const property = twin.device?.properties[index]?.name ?? "";
+    const params = { device: twin.declared.name, property };
+    const wish = twin.properties[index]?.desired;
+    if (!wish) {
+      broker.clear(topics.desired, params);
+      return false;
+    }
+    const { value, by, at, state, reason } = wish;
+    broker.publish(topics.desired, params, { value, by, at, state, ...(reason === undefined ? {} : { reason }) });
+    return true;
+  }
+
+  return {
+    get values() {
+      return values;
+    },
+
+    visited({ twin, indexes }, { telemetry, changed }) {
+      values += indexes.length;
+      broker.publishText(namesOf(twin).telemetry, telemetry, false);
+      for (const index of changed) reported(twin, index);
+      const keep = twin.device?.keep;
+      if (keep === "every") append(twin, "telemetry", telemetry, () => twins().saveSeq(twin));
+      if (changed.length > 0 && keep !== "off") twins().changed(twin);
+    },
+
+    reported,
+
+    desired(twin, index) {
+      const wish = twin.properties[index]?.desired;
+      if (!publishWish(twin, index) || !wish) return;
+      if (wish.state === "pending" && twin.device) hasten(twin.device.linkKey);
+      const what = `${twin.device?.properties[index]?.name} = ${JSON.stringify(wish.value)}, wished by the ${wish.by}`;
+      if (wish.state === "applied") event(twin, { type: "Normal", reason: "Applied", message: what });
+      if (wish.state === "refused")
+        event(twin, { type: "Warning", reason: "Refused", message: `${what}: ${wish.reason}` });
+    },
+
+    known(twin) {
+      for (const [index, { reported: report, desired }] of twin.properties.entries()) {
+        if (report) reported(twin, index);
+        if (desired) publishWish(twin, index);
+      }
+    },
+
+    left({ declared }, property) {
+      broker.clear(topics.reported, { device: declared.name, property });
+      broker.clear(topics.desired, { device: declared.name, property });
+    },
+
+    health(twin) {
+      const { health, lastSeen, declared } = twin;
+      const age = lastSeen === undefined ? {} : { lastSeen, ageMs: Math.max(0, clock.now() - lastSeen) };
+      broker.publish(topics.status, { device: declared.name }, { ...health, ...age });
+      if (health.reason === "Starting" || online.get(twin) === health.online) return;
+      online.set(twin, health.online);
+      const type = health.online ? "Normal" : "Warning";
+      event(twin, { type, reason: health.online ? "Answering" : health.reason, message: health.message });
+    },
+
+    gone(twin) {
+      broker.clear(topics.status, { device: twin.declared.name });
+      for (const property of twin.indexOf.keys()) this.left(twin, property);
+    },
+  };
+}

@@ -1,0 +1,42 @@
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import type { Log } from "#std/log";
+import { type Database, openDatabase } from "#std/sqlite";
+
+/** What a node knows, in one file: a kill at any moment leaves it whole. */
+const migrations = [
+  `create table meta (key text primary key, value text not null) without rowid;
+   -- What the cloud declared, as it sent it.
+   create table declaration (uid text primary key, json text not null) without rowid;
+   -- One row per property that somebody wished something of.
+   create table wish (uid text, property text, json text not null, primary key (uid, property)) without rowid;
+   -- What the properties of a device said last; written at most once a second, because it is read anew anyway.
+   create table report (uid text primary key, json text not null) without rowid;
+   -- The last sequence number in a device's telemetry.
+   create table counter (uid text primary key, seq integer not null) without rowid;
+   -- What the cloud has not taken yet. AUTOINCREMENT, because a number must never be used twice.
+   create table outbox (
+     seq integer primary key autoincrement,
+     namespace text not null, device text not null, kind text not null, at integer not null, body text not null
+   );
+   -- Rows that a limit dropped and the cloud does not know of yet.
+   create table dropped (first integer not null, last integer not null, reason text not null, at integer not null);`,
+];
+
+/** The node's database and the name of its history. */
+export interface Store extends Disposable {
+  readonly db: Database;
+  /** A new file is a new history: sequence numbers of different epochs are never compared. */
+  readonly epoch: string;
+}
+
+/** Opens, or begins, the database of a node. @param dataDir - a folder, or `:memory:`. */
+export function openStore(dataDir: string, log: Log): Store {
+  const path = dataDir === ":memory:" ? dataDir : join(dataDir, "edge.db");
+  const db = openDatabase({ path, migrations, log });
+  db.prepare("insert or ignore into meta values ('epoch', ?)").run(randomUUID());
+  const { value: epoch } = db.prepare<[], { value: string }>("select value from meta where key = 'epoch'").get() ?? {
+    value: "",
+  };
+  return { db, epoch, [Symbol.dispose]: () => db[Symbol.dispose]() };
+}

@@ -1,0 +1,61 @@
+import { backoffMs } from "#std/backoff";
+import type { Clock } from "#std/clock";
+import { Fault } from "#std/fault";
+import type { Log } from "#std/log";
+import { type CarrierTls, dial } from "#wire/carrier";
+import { converse, type SessionPorts } from "./session.ts";
+
+/** Whether the cloud is there. Nothing else in the node asks. */
+export interface UplinkState {
+  readonly online: boolean;
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+  readonly reason: string;
+}
+
+export interface UplinkOptions {
+  /** Such as `wss://cloud.example.com:7443`. */
+  readonly url: string;
+  readonly tls: CarrierTls;
+}
+
+export interface UplinkPorts extends SessionPorts {
+  readonly state: (state: UplinkState) => void;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const RECONNECT = { firstMs: 250, longestMs: 30_000 };
+/** A connection that lasted this long was good: the next loss begins with the shortest wait again. */
+const STABLE_MS = 10_000;
+
+/** Keeps the one outbound connection to the cloud until the signal aborts. */
+export async function serveUplink({ url, tls }: UplinkOptions, ports: UplinkPorts, signal: AbortSignal): Promise<void> {
+  const { state, clock, log } = ports;
+  let failures = 0;
+  state({ online: false, since: clock.now(), reason: "connecting" });
+  while (!signal.aborted) {
+    const began = clock.monotonic();
+    let wasUp = false;
+    try {
+      const carrier = await dial(url, tls, signal);
+      await converse(carrier, ports, signal, () => {
+        wasUp = true;
+        log.info("uplink up", { url });
+        state({ online: true, since: clock.now(), reason: "connected" });
+      });
+    } catch (error) {
+      if (signal.aborted) break;
+      // A bug in one session costs that session; the site goes on and the next one begins afresh.
+      if (!Fault.is(error)) log.error("uplink broke", { url, error });
+      const reason = error instanceof Error ? error.message : String(error);
+      if (wasUp || failures === 0) {
+        log.warn("uplink lost", { url, reason });
+        state({ online: false, since: clock.now(), reason });
+      }
+    }
+    if (wasUp && clock.monotonic() - began >= STABLE_MS) failures = 0;
+    await clock.sleep(backoffMs(RECONNECT, failures++), signal).catch(() => undefined);
+  }
+  state({ online: false, since: clock.now(), reason: "node stops" });
+}

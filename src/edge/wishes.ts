@@ -1,0 +1,91 @@
+import type { PropertyTwin } from "#devices/twin";
+import type { Value } from "#devices/value";
+import type { Clock } from "#std/clock";
+import { Fault } from "#std/fault";
+import { Scope } from "#std/scope";
+import { topics } from "#wire/topics";
+import type { Broker } from "./broker.ts";
+import type { Twins } from "./twins.ts";
+
+/** What became of a wish. Pending: it is on disk and will be written, but not yet. */
+export interface Outcome {
+  readonly state: "pending" | "applied" | "refused";
+  readonly value: Value;
+  readonly reason?: string;
+}
+
+/** How long an answer waits for the device before it says `pending`. */
+export const ANSWER_MS = 5_000;
+/** How often a waiting answer looks at the twin. */
+const LOOK_MS = 20;
+/** Wishes of clients that may wait for an answer at once. */
+const MOST_WAITING = 256;
+
+/**
+ * Takes a wish of the site and waits for what becomes of it.
+ * @throws {Fault} as `Twins.desire`.
+ */
+export async function wish(
+  { twins, clock }: { readonly twins: Twins; readonly clock: Clock },
+  { device, property, value }: { readonly device: string; readonly property: string; readonly value: Value },
+  signal: AbortSignal,
+): Promise<Outcome> {
+  await twins.desire(device, property, value);
+  const twin = twins.named(device);
+  const index = twin.indexOf.get(property) ?? -1;
+  const mine = twin.properties[index]?.desired;
+  const until = clock.monotonic() + ANSWER_MS;
+  for (;;) {
+    const now = twin.properties[index]?.desired;
+    // Somebody wished something else meanwhile: this wish is history and says so.
+    if (!mine || !now || now.version !== mine.version || now.by !== mine.by)
+      return { state: "refused", value, reason: "another wish came meanwhile" };
+    if (now.state !== "pending" || clock.monotonic() >= until) return outcome(now);
+    await clock.sleep(LOOK_MS, signal);
+  }
+}
+
+function outcome({ state, value, reason }: NonNullable<PropertyTwin["desired"]>): Outcome {
+  return reason === undefined ? { state, value } : { state, value, reason };
+}
+
+/** Serves `devices/+/desired/+/set` until the signal aborts: every wish gets one answer at `.../set/result`. */
+export async function serveWishes(
+  ports: { readonly twins: Twins; readonly clock: Clock; readonly broker: Broker },
+  signal: AbortSignal,
+): Promise<void> {
+  const { broker } = ports;
+  await using scope = new Scope(signal);
+  for await (const message of broker.subscribe(topics.set, signal)) {
+    const { params } = message;
+    if (!message.ok) {
+      broker.publish(topics.setResult, params, { ok: false, fault: tell(message.fault) });
+      continue;
+    }
+    const { id, value } = message.body;
+    const named = id === undefined ? {} : { id };
+    if (scope.waitingFor.length >= MOST_WAITING) {
+      const fault = tell(new Fault("OVERLOADED", `${MOST_WAITING} wishes wait for their devices already`));
+      broker.publish(topics.setResult, params, { ...named, ok: false, fault });
+      continue;
+    }
+    scope.run(`wish of ${params.device}`, async (signal) => {
+      try {
+        const { state, reason } = await wish(ports, { ...params, value }, signal);
+        const refused = state === "refused" ? { fault: tell(refusal(reason)) } : {};
+        broker.publish(topics.setResult, params, { ...named, ok: state !== "refused", state, value, ...refused });
+      } catch (error) {
+        if (!Fault.is(error)) throw error;
+        broker.publish(topics.setResult, params, { ...named, ok: false, state: "refused", fault: tell(error) });
+      }
+    });
+  }
+}
+
+function refusal(reason = "the device said no"): Fault {
+  return new Fault("DEVICE_REFUSED", reason.replace(/^DEVICE_REFUSED: /, ""));
+}
+
+function tell({ code, message }: Fault): { code: string; message: string } {
+  return { code, message };
+}
