@@ -10,8 +10,6 @@ export function isChange(last: Report | undefined, next: Report, rule: PropertyS
   if (!last || last.quality !== next.quality || last.reason !== next.reason) return true;
   if (rule?.heartbeat !== undefined && next.at - last.at >= rule.heartbeat) return true;
   if (typeof last.value === "number" && typeof next.value === "number")
-    return rule?.deadband === undefined
-      ? last.value !== next.value
-      : Math.abs(next.value - last.value) > rule.deadband;
+    return rule?.deadband === undefined ? last.value !== next.value : Math.abs(next.value - last.value) > rule.deadband;
   return !equal(last.value, next.value);
 }

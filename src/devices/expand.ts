@@ -1,8 +1,15 @@
-import type { Driver, Point } from "./driver.ts";
-import { type Declaration, type DeviceSpec, deviceSpec, type ModelSpec, modelSpec, type PropertySpec } from "./model.ts";
-import { encode } from "./codec.ts";
 import { Fault } from "#std/fault";
 import { type Problem, pathOf, problems } from "#std/schema";
+import { encode } from "./codec.ts";
+import type { Driver, Point } from "./driver.ts";
+import {
+  type Declaration,
+  type DeviceSpec,
+  deviceSpec,
+  type ModelSpec,
+  modelSpec,
+  type PropertySpec,
+} from "./model.ts";
 import type { Value } from "./value.ts";
 
 /** A device ready to be driven: its declaration, parsed, with model and addresses joined. */
@@ -43,7 +50,9 @@ export function modelProblems(spec: unknown, schemas: Schemas | undefined): read
  */
 export function expand(declared: Declaration, schemas: Schemas): Device {
   const { namespace, name, uid, generation } = declared;
-  const device = must(`Device ${name}`, "spec", problems(deviceSpec, declared.spec), () => deviceSpec.parse(declared.spec));
+  const device = must(`Device ${name}`, "spec", problems(deviceSpec, declared.spec), () =>
+    deviceSpec.parse(declared.spec),
+  );
   if (declared.model === undefined)
     throw new Fault("MODEL_UNKNOWN", `Device ${name}: there is no DeviceModel ${device.model} in ${namespace}`);
   const model = must(`DeviceModel ${device.model}`, "", modelProblems(declared.model, undefined), () =>
@@ -54,9 +63,7 @@ export function expand(declared: Declaration, schemas: Schemas): Device {
     ...under("spec.link", problems(schemas.link, device.link)),
     ...under("spec.station", problems(schemas.station, device.station)),
     ...strayAddresses(device, model),
-    ...points.flatMap(({ property, address }) =>
-      under(`address of ${property}`, problems(schemas.address, address)),
-    ),
+    ...points.flatMap(({ property, address }) => under(`address of ${property}`, problems(schemas.address, address))),
   ];
   return must(`Device ${name}`, "", found, () => ({
     namespace,

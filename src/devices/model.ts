@@ -75,7 +75,9 @@ export type ModelSpec = z.infer<typeof modelSpec>;
 export const deviceSpec = z.strictObject({
   model: z.string().min(1).describe("Name of the DeviceModel, in the same namespace."),
   node: z.string().min(1).describe("Name of the edge node that drives the device."),
-  link: fragment.default({}).describe("The bus, by the driver's schema. Devices with equal links share one connection."),
+  link: fragment
+    .default({})
+    .describe("The bus, by the driver's schema. Devices with equal links share one connection."),
   station: fragment.default({}).describe("This device on the bus, by the driver's schema."),
   addresses: z
     .record(propertyName, fragment)

@@ -16,8 +16,10 @@ export interface Wish {
   readonly state: WishState;
   /** Fault code and message when it was refused. */
   readonly reason?: string;
-  /** Writes that were confirmed but did not show in the next read. */
+  /** Writes that the device confirmed. */
   readonly attempts: number;
+  /** True from a confirmed write until the next reading shows whether it took: it is not written again meanwhile. */
+  readonly unread: boolean;
 }
 
 /** What a property last said. */
@@ -37,6 +39,8 @@ export interface PropertyTwin {
   readonly heard?: { readonly value: Value; readonly version: number };
 }
 
+const PENDING = { state: "pending", attempts: 0, unread: false } as const;
+
 /** A device whose confirmed writes do not show is told the same thing this often, then the wish is refused. */
 export const MOST_ATTEMPTS = 3;
 
@@ -49,13 +53,13 @@ export function desireByCloud(twin: PropertyTwin, value: Value, version: number,
   if (heard && (heard.version >= version || equal(heard.value, value))) {
     return heard.version >= version ? twin : { ...twin, heard: { value, version } };
   }
-  const desired: Wish = { value, by: "cloud", version, at, state: "pending", attempts: 0 };
+  const desired: Wish = { value, by: "cloud", version, at, ...PENDING };
   return { ...twin, desired, heard: { value, version } };
 }
 
 /** The twin after a wish of the site. */
 export function desireBySite(twin: PropertyTwin, value: Value, version: number, at: number): PropertyTwin {
-  return { ...twin, desired: { value, by: "site", version, at, state: "pending", attempts: 0 } };
+  return { ...twin, desired: { value, by: "site", version, at, ...PENDING } };
 }
 
 /** The twin after the cloud took its wish back: a wish of the cloud ends, one of the site stays. */
@@ -73,8 +77,21 @@ export function refuse(twin: PropertyTwin, reason: string): PropertyTwin {
 export function written(twin: PropertyTwin, readable: boolean): PropertyTwin {
   const { desired } = twin;
   if (desired?.state !== "pending") return twin;
-  const next: Wish = readable ? { ...desired, attempts: desired.attempts + 1 } : { ...desired, state: "applied" };
+  const next: Wish = readable
+    ? { ...desired, attempts: desired.attempts + 1, unread: true }
+    : { ...desired, state: "applied" };
   return { ...twin, desired: next };
+}
+
+/** The wish that has to be written now, if there is one. */
+export function due({ desired }: PropertyTwin): Wish | undefined {
+  return desired?.state === "pending" && !desired.unread ? desired : undefined;
+}
+
+/** Whether two twins look the same to those who are told of wishes. */
+export function looksLike({ desired: a }: PropertyTwin, { desired: b }: PropertyTwin): boolean {
+  if (!a || !b) return a === b;
+  return a.version === b.version && a.by === b.by && a.state === b.state && a.reason === b.reason;
 }
 
 /**
@@ -88,10 +105,11 @@ export function settle(twin: PropertyTwin, reported: Value, same: (a: Value, b: 
   if (!desired || desired.state === "refused") return twin;
   if (same(desired.value, reported)) {
     if (desired.state === "applied") return twin;
-    return { ...twin, desired: { ...desired, state: "applied", attempts: 0 } };
+    return { ...twin, desired: { ...desired, state: "applied", attempts: 0, unread: false } };
   }
-  if (desired.state === "applied") return { ...twin, desired: { ...desired, state: "pending", attempts: 0 } };
-  if (desired.attempts < MOST_ATTEMPTS) return twin;
+  if (desired.state === "applied") return { ...twin, desired: { ...desired, ...PENDING } };
+  if (desired.attempts < MOST_ATTEMPTS)
+    return desired.unread ? { ...twin, desired: { ...desired, unread: false } } : twin;
   const reason = `DEVICE_REFUSED: wrote ${JSON.stringify(desired.value)} ${desired.attempts} times, the device says ${JSON.stringify(reported)}`;
   return refuse(twin, reason);
 }

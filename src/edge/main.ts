@@ -38,6 +38,8 @@ export interface Edge extends AsyncDisposable {
   readonly api: Endpoint & { readonly url: string };
   state(): NodeState;
   readonly twins: Twins;
+  /** Takes declarations; beside the cloud, tests and benchmarks do. */
+  readonly supervisor: Supervisor;
   /** Resolves when the node ends; rejects when a task of it failed. */
   done(): Promise<void>;
 }
@@ -107,6 +109,7 @@ export async function openEdge(options: EdgeOptions, { drivers, clock, log }: Ed
       api,
       state,
       twins,
+      supervisor,
       done: () => scope.done(),
       async [Symbol.asyncDispose]() {
         await supervisor[Symbol.asyncDispose]();

@@ -1,7 +1,7 @@
 import { admit, type Device } from "#devices/expand";
 import type { Declaration } from "#devices/model";
 import type { DeviceReport } from "#devices/status";
-import { desireByCloud, desireBySite, type PropertyTwin, refuse, release } from "#devices/twin";
+import { desireByCloud, desireBySite, looksLike, type PropertyTwin, refuse, release } from "#devices/twin";
 import type { Value } from "#devices/value";
 import { Bell } from "#std/bell";
 import type { Clock } from "#std/clock";
@@ -225,7 +225,9 @@ export class Twins {
   }
 
   #apply(twin: DeviceTwin, index: number, next: PropertyTwin): void {
-    twin.properties[index] = { ...next, ...reportedOf(twin.properties[index]) };
+    const old = this.#twinAt(twin, index);
+    twin.properties[index] = { ...next, ...reportedOf(old) };
+    if (looksLike(old, next)) return;
     this.#watcher.desired(twin, index);
     this.changed(twin);
   }

@@ -1,6 +1,6 @@
 import { encode } from "#devices/codec";
 import type { Connection, Driver } from "#devices/driver";
-import { refuse, written } from "#devices/twin";
+import { due, refuse, written } from "#devices/twin";
 import { backoffMs } from "#std/backoff";
 import { Bell } from "#std/bell";
 import type { Clock } from "#std/clock";
@@ -150,7 +150,7 @@ export class Bus {
     const { clock } = this.#ports;
     let wrote = false;
     for (let index = 0; index < twin.properties.length; index++) {
-      if (twin.properties[index]?.desired?.state !== "pending") continue;
+      if (!due(twin.properties[index] ?? {})) continue;
       wrote = true;
       await this.#write(twin, index, connection, signal);
     }
@@ -163,7 +163,7 @@ export class Bus {
     const { device } = twin;
     const property = device?.properties[index];
     const point = device?.points[index];
-    const wish = twin.properties[index]?.desired;
+    const wish = due(twin.properties[index] ?? {});
     if (!device || !property || !point || !wish) return;
     using limit = deadline(this.#timeoutMs, signal);
     try {
