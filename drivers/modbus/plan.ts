@@ -64,7 +64,8 @@ function merge(table: Table, sorted: readonly Part[], { maxRegisters, maxGap }: 
     const start = part.address.register;
     const end = start + sizeOf(part.address);
     const last = groups.at(-1);
-    if (last && start <= last.end + gap && Math.max(end, last.end) - last.start <= most) {
+    const joins = last && start <= last.end + gap && (end <= last.end || end - last.start <= most);
+    if (joins) {
       last.end = Math.max(end, last.end);
       last.parts.push(part);
     } else groups.push({ start, end, parts: [part] });
@@ -77,8 +78,9 @@ function merge(table: Table, sorted: readonly Part[], { maxRegisters, maxGap }: 
   }));
 }
 
+/** By place; where two begin together the wider first, so that the narrower lies inside it. */
 function order(a: Part, b: Part): number {
-  return a.address.register - b.address.register || a.index - b.index;
+  return a.address.register - b.address.register || sizeOf(b.address) - sizeOf(a.address) || a.index - b.index;
 }
 
 function decode(address: ModbusAddress): Decode {

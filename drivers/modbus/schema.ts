@@ -88,7 +88,8 @@ const wordAddress = z
     if (type === "string" && length === undefined) wrong("length", "type string needs its length in registers");
     if (type !== "string" && length !== undefined) wrong("length", `only type string has it, not ${type}`);
     const last = register + wordsOf(address) - 1;
-    if (last > 65535) wrong("register", `${type} at ${register} ends at ${last}, beyond the last register 65535`);
+    if (register <= 65535 && last > 65535)
+      wrong("register", `${type} at ${register} ends at ${last}, beyond the last register 65535`);
   });
 
 /** Where one property lives in a device. */

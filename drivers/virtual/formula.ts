@@ -80,7 +80,7 @@ export function compile(source: string): Formula {
   function chain(operand: () => Formula, operators: Readonly<Record<string, Binary>>, most = Number.POSITIVE_INFINITY) {
     let left = operand();
     for (let count = 0; count < most; count++) {
-      const operator = operators[tokens[next]?.text ?? ""];
+      const operator = own(operators, tokens[next]?.text ?? "");
       if (!operator) break;
       next++;
       left = operator(left, operand());
@@ -111,13 +111,13 @@ export function compile(source: string): Formula {
   }
 
   function name({ text, at }: Token): Formula {
-    const value = Object.hasOwn(names, text) ? names[text] : undefined;
+    const value = own(names, text);
     if (!value) throw wrong(`there is no "${text}"; there are ${list(names)} and the functions ${list(functions)}`, at);
     return value;
   }
 
   function call({ text, at }: Token): Formula {
-    const entry = Object.hasOwn(functions, text) ? functions[text] : undefined;
+    const entry = own(functions, text);
     if (!entry) throw wrong(`there is no function "${text}"; there are ${list(functions)}`, at);
     const [least, most, apply] = entry;
     expect("(");
@@ -170,6 +170,11 @@ function tokensOf(source: string): readonly Token[] {
 
 function wrong(what: string, at: number): Fault {
   return new Fault("VALUE_INVALID", `at position ${at}: ${what}`, { at });
+}
+
+/** What the table itself holds: `constructor` is no operator, although every object answers to it. */
+function own<T>(table: Readonly<Record<string, T>>, key: string): T | undefined {
+  return Object.hasOwn(table, key) ? table[key] : undefined;
 }
 
 function list(table: Readonly<Record<string, unknown>>): string {
