@@ -48,7 +48,8 @@ export function answer(unit: Unit, request: Buffer): Uint8Array {
   const code = request[0] ?? 0;
   if (code === fc.identify) return identify(unit, request);
   if (!known.has(code)) return refuse(code, exception.function);
-  if (request.length < 5) return refuse(code, exception.value);
+  const fits = code <= fc.writeRegister ? request.length === 5 : request.length > 5;
+  if (!fits) return refuse(code, exception.value);
   const start = request.readUInt16BE(1);
   const second = request.readUInt16BE(3);
   switch (code) {

@@ -156,6 +156,16 @@ export function keepsDriverContract(protocol: string, openRig: () => Promise<Rig
       expect(raws(await connection.read(stations[0], [points.first], forever))).toEqual([3]);
     });
 
+    test("rejects with the signal's reason when it is told to stop while it connects", async () => {
+      await using rig = await openRig();
+      const reason = new Error("enough");
+      const stop = new AbortController();
+      rig.mute(true);
+      const connecting = rig.driver.connect(rig.driver.link.parse(rig.link), stop.signal);
+      stop.abort(reason);
+      await expect(connecting).rejects.toBe(reason);
+    });
+
     test("says LINK_LOST when nobody is there", async () => {
       await using rig = await openRig();
       if (rig.deadLink === undefined) return;

@@ -64,6 +64,19 @@ describe("a Modbus device that", () => {
     expect(device.asked).toBe(4);
   });
 
+  test("answers now and then is not given up", async () => {
+    await using device = await openFaultyDevice();
+    await using connection = await connect(device);
+    for (let round = 0; round < 3; round++) {
+      for (let visit = 0; visit < 3; visit++) {
+        device.misbehave(() => {});
+        const silent = connection.read(station, points, AbortSignal.timeout(20));
+        await expect(silent).rejects.toMatchObject({ name: "TimeoutError" });
+      }
+      await connection.read(station, points, forever);
+    }
+  });
+
   test("is gone while nobody asks is noticed at the next visit", async () => {
     const device = await openFaultyDevice();
     await using connection = await connect(device);

@@ -56,6 +56,10 @@ export const mischiefs: Readonly<Record<string, readonly [Outcome, Mischief]>> =
     ({ good }, socket) => socket.write(patch(good, 8, (good[8] ?? 0) + 2)),
   ],
   "announces more bytes than come": ["silent", ({ good }, socket) => socket.write(patch(good, 5, (good[5] ?? 0) + 6))],
+  "announces so many bytes more that it would swallow the next answer": [
+    "silent",
+    ({ good }, socket) => socket.write(patch(good, 5, (good[5] ?? 0) + good.length)),
+  ],
   "announces fewer bytes than come": [
     "LINK_LOST",
     ({ good }, socket) => socket.write(patch(good, 5, (good[5] ?? 0) - 2)),

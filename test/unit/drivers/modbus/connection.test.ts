@@ -49,6 +49,27 @@ describe("a Modbus connection", () => {
     expect(line.asked.join(" ")).toBe("3:0+3 3:0+1 3:2+1");
   });
 
+  test("plans anew when the limits of the station change", async () => {
+    const line = lineTo(blankUnit({ holding: 8 }));
+    const connection = openConnection(line.transport, Date.now);
+    const points = holding(0, 2);
+    for (const maxGap of [8, 0]) await connection.read(station.parse({ maxGap }), points, forever);
+    expect(line.asked.join(" ")).toBe("3:0+3 3:0+1 3:2+1");
+  });
+
+  test("splits for a device that calls a long request an illegal value", async () => {
+    const line = lineTo(blankUnit({ holding: 8 }));
+    const short: Transport = {
+      ...line.transport,
+      request: async (unit, pdu, signal) =>
+        (pdu[4] ?? 0) > 2 ? refuse(pdu[0] ?? 0, 3) : await line.transport.request(unit, pdu, signal),
+    };
+    const connection = openConnection(short, Date.now);
+    const readings = await connection.read(station.parse({}), holding(0, 1, 2, 3), forever);
+    expect(codes(readings)).toEqual(["ok", "ok", "ok", "ok"]);
+    expect(line.asked.join(" ")).toBe("3:0+2 3:2+2");
+  });
+
   test("waits for a silent unit behind a gateway once a visit, and calls it a timeout", async () => {
     const line = lineTo();
     const connection = openConnection(line.transport, Date.now);

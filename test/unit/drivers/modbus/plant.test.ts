@@ -90,7 +90,7 @@ describe("the plant", () => {
 
   test("goes on when somebody sets the clock back", () => {
     const unit = boiler();
-    for (const ms of [0, 1000, 500]) unit.step?.(ms);
+    for (const ms of [1_000_000, 0]) unit.step?.(ms);
     const [before] = unit.input;
     unit.step?.(60_000);
     expect(Number(unit.input[0])).toBeGreaterThan(Number(before));
