@@ -20,6 +20,10 @@ export interface Driver<Link = unknown, Station = unknown, Address = unknown> {
   /** Where one property lives in that device: `address` of a property. */
   readonly address: Schema<Address>;
   /**
+   * Whether the device pushes this point by itself, so that it is watched and not polled. Absent when nothing is pushed.
+   */
+  isPushed?(station: Station, address: Address): boolean;
+  /**
    * Opens the link. What is returned is open; disposing it, once or twice, closes it.
    * @throws {Fault} `LINK_LOST` when nobody is there.
    */
@@ -43,17 +47,34 @@ export interface Connection<Station = unknown, Address = unknown> extends AsyncD
    * the raw value does not fit the address, `LINK_LOST` when the link is gone.
    */
   write(station: Station, point: Point<Address>, raw: Raw, signal: AbortSignal): Promise<void>;
+  /**
+   * Yields readings of the pushed points of one device as they come, until the signal aborts. Runs beside reads and
+   * writes. The first batch brings every point once, as soon as it is known. Present when the driver has `isPushed`.
+   * @throws {Fault} `LINK_LOST` when the link is gone.
+   */
+  watch?(station: Station, points: readonly Point<Address>[], signal: AbortSignal): AsyncIterable<readonly Pushed[]>;
+}
+
+/** One reading that came by itself: of the point at `index`. */
+export interface Pushed {
+  readonly index: number;
+  readonly reading: Reading;
 }
 
 /** One property of one device, and where the driver finds it. */
 export interface Point<Address = unknown> {
   readonly property: string;
   readonly address: Address;
+  /** How often the property is wanted, in milliseconds: the sampling interval of a pushed point. */
+  readonly everyMs?: number;
 }
 
-/** One answer about one point. `at` is in milliseconds since the Unix epoch: when the answer arrived. */
+/**
+ * One answer about one point. `at` is in milliseconds since the Unix epoch: the source's time where the protocol has
+ * one, otherwise when the answer arrived. `doubt` says why the device itself calls the value uncertain.
+ */
 export type Reading =
-  | { readonly ok: true; readonly raw: Raw; readonly at: number }
+  | { readonly ok: true; readonly raw: Raw; readonly at: number; readonly doubt?: string }
   | { readonly ok: false; readonly fault: Fault; readonly at: number };
 
 /** The drivers of a program by protocol, each loaded when a device first needs it. */

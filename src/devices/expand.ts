@@ -75,7 +75,7 @@ export function expand(declared: Declaration, schemas: Schemas): Device {
     linkKey: `${model.protocol} ${canonical(schemas.link.parse(device.link))}`,
     station: schemas.station.parse(device.station),
     properties: model.properties,
-    points: points.map(({ property, address }) => ({ property, address: schemas.address.parse(address) })),
+    points: points.map((point) => ({ ...point, address: schemas.address.parse(point.address) })),
     desired: device.desired,
     keep: device.telemetry.keep,
   }));
@@ -96,8 +96,8 @@ export function admit(device: Pick<Device, "name" | "properties">, property: str
   return spec;
 }
 
-function pointOf({ name, address }: PropertySpec, { addresses }: DeviceSpec): Point<Record<string, unknown>> {
-  return { property: name, address: addresses?.[name] ?? address };
+function pointOf({ name, address, every }: PropertySpec, { addresses }: DeviceSpec): Point<Record<string, unknown>> {
+  return { property: name, address: addresses?.[name] ?? address, everyMs: every };
 }
 
 function strayAddresses({ addresses = {} }: DeviceSpec, { properties }: ModelSpec): Problem[] {
