@@ -63,12 +63,21 @@ function tableOf(schema: Schema<unknown>): string {
 }
 
 function rowsOf({ properties = {}, required = [] }: Shape): string {
-  const rows = Object.entries(properties).map(([name, shape]) => {
-    const preset =
-      "default" in shape ? `\`${JSON.stringify(shape.default)}\`` : required.includes(name) ? "required" : "";
-    return `| \`${name}\` | ${typeOf(shape)} | ${preset} | ${shape.description ?? ""} |`;
-  });
-  return ["| field | type | default | meaning |", "|---|---|---|---|", ...rows].join("\n");
+  const rows = Object.entries(properties).map(([name, shape]) => [
+    `\`${name}\``,
+    typeOf(shape),
+    "default" in shape ? `\`${JSON.stringify(shape.default)}\`` : required.includes(name) ? "required" : "",
+    shape.description ?? "",
+  ]);
+  return align([["field", "type", "default", "meaning"], ...rows]);
+}
+
+/** A Markdown table as the formatter wants it, so that formatting and printing agree. */
+function align(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const line = (cells: readonly string[]) => `| ${cells.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join(" | ")} |`;
+  const [head = [], ...body] = rows;
+  return [line(head), line(widths.map((width) => "-".repeat(width))), ...body.map(line)].join("\n");
 }
 
 function typeOf(shape: Shape): string {
