@@ -16,6 +16,12 @@ export interface Dropped {
   readonly reason: string;
 }
 
+/**
+ * Rows of different devices share a commit when they come this close together: with a hundred devices it saves most of
+ * the disk's work, and flash lives longer.
+ */
+const GATHER_MS = 10;
+
 /** Bytes a row takes beside its body. */
 const ROW_BYTES = 80;
 
@@ -59,14 +65,15 @@ export class Outbox {
 
   /** Adds a row; `also` runs in the same transaction. Resolves when both are on disk. */
   async append(row: Omit<Row, "seq">, also?: () => void): Promise<void> {
-    await this.#commit(() => {
+    const work = () => {
       also?.();
       const { lastInsertRowid } = this.#sql.insert.run(row.namespace, row.device, row.kind, row.at, row.body);
       this.#head = Number(lastInsertRowid);
       this.#rows++;
       this.#bytes += row.body.length + ROW_BYTES;
       if (this.#bytes > this.#limits.limitBytes) this.#dropOldest(row.at);
-    });
+    };
+    await this.#commit(work, GATHER_MS);
     this.bell.ring();
   }
 
@@ -106,9 +113,9 @@ export class Outbox {
   }
 
   /** The numbers held in memory follow the file, also when the disk said no half-way. */
-  async #commit(work: () => void): Promise<void> {
+  async #commit(work: () => void, gatherMs = 0): Promise<void> {
     try {
-      await this.#db.commit(work);
+      await this.#db.commit(work, gatherMs);
     } catch (error) {
       this.#count();
       throw error;

@@ -12,8 +12,9 @@ export interface Database extends Disposable {
    * Runs `work` in the transaction that commits at the end of this turn of the event loop, together with
    * everybody else's work of the same turn. Resolves when the commit is on disk; what `work` throws undoes
    * its own changes only. This is group commit: batches of 10 to 100 make durable rows 8 to 30 times cheaper.
+   * @param gatherMs - work that nobody waits for may wait this long for company; whoever is in a hurry takes it along.
    */
-  commit<T>(work: () => T): Promise<T>;
+  commit<T>(work: () => T, gatherMs?: number): Promise<T>;
   /** Runs `work` in a transaction of its own, on disk when it returns. */
   commitNow<T>(work: () => T): T;
   /** Path of a corrupt file that was set aside at opening, if there was one. */
@@ -109,11 +110,14 @@ interface Waiting {
 
 function wrap(db: Sqlite.Database, setAside: string | undefined): Database {
   let waiting: Waiting[] = [];
-  let scheduled = false;
+  let isDue = false;
+  let timer: NodeJS.Timeout | undefined;
 
   /** One transaction for all that waited. Each work is a savepoint, so that one that throws undoes itself alone. */
   function flush(): void {
-    scheduled = false;
+    isDue = false;
+    clearTimeout(timer);
+    timer = undefined;
     const batch = waiting;
     waiting = [];
     if (batch.length === 0) return;
@@ -143,11 +147,15 @@ function wrap(db: Sqlite.Database, setAside: string | undefined): Database {
     exec: (sql) => {
       db.exec(sql);
     },
-    commit<T>(work: () => T) {
+    commit<T>(work: () => T, gatherMs = 0) {
       return new Promise<T>((resolve, reject) => {
         waiting.push({ work, resolve, reject });
-        if (scheduled) return;
-        scheduled = true;
+        if (isDue) return;
+        if (gatherMs > 0) {
+          timer ??= setTimeout(flush, gatherMs);
+          return;
+        }
+        isDue = true;
         setImmediate(flush);
       });
     },

@@ -1,5 +1,5 @@
 import { encode } from "#devices/codec";
-import type { Connection, Driver } from "#devices/driver";
+import type { Connection, Driver, Reading } from "#devices/driver";
 import { due, refuse, written } from "#devices/twin";
 import { backoffMs } from "#std/backoff";
 import { Bell } from "#std/bell";
@@ -7,9 +7,10 @@ import type { Clock } from "#std/clock";
 import { deadline } from "#std/deadline";
 import { Fault } from "#std/fault";
 import type { Log } from "#std/log";
+import { Scope } from "#std/scope";
 import type { DeviceTwin, Health, Twins } from "../twins.ts";
 import { Turns } from "./turns.ts";
-import { take, type Visit, visitsOf } from "./visit.ts";
+import { partOf, take, type Visit, wantedOf } from "./visit.ts";
 
 /** What a bus talks to. */
 export interface Ports {
@@ -36,9 +37,11 @@ export class Bus {
   readonly #ports: Ports;
   /** Rings when there is a wish to write or the devices changed. */
   readonly #bell = new Bell();
+  readonly #changed = new Bell();
   #devices: readonly DeviceTwin[] = [];
   #turns = new Turns<Visit>([], 0, false);
   #visits: readonly Visit[] = [];
+  #pushed: readonly Visit[] = [];
 
   constructor(driver: Driver, link: unknown, ports: Ports) {
     this.#driver = driver;
@@ -50,9 +53,12 @@ export class Bus {
   /** Replaces the devices; the connection stays. Takes effect between two turns. */
   set(devices: readonly DeviceTwin[]): void {
     this.#devices = devices;
-    this.#visits = devices.flatMap(visitsOf);
+    const wanted = devices.map((twin) => wantedOf(twin, this.#driver));
+    this.#visits = wanted.flatMap(({ visits }) => visits);
+    this.#pushed = wanted.flatMap(({ pushed }) => pushed ?? []);
     this.#turns = new Turns(this.#visits, this.#ports.clock.monotonic(), devices.length > 1);
     this.#bell.ring();
+    this.#changed.ring();
   }
 
   /** Says that there is a wish to write. */
@@ -67,9 +73,12 @@ export class Bus {
     while (!signal.aborted) {
       try {
         await using connection = await this.#connect(signal);
+        await using scope = new Scope(signal);
         log.info("link up", { protocol, devices: this.#devices.length });
         failures = 0;
-        await this.#work(connection, signal);
+        scope.run("visits", (signal) => this.#work(connection, signal));
+        scope.run("pushes", (signal) => this.#watchAll(connection, signal));
+        await scope.done();
       } catch (error) {
         if (signal.aborted) return;
         // A driver that breaks its contract costs its link, not the node.
@@ -93,6 +102,25 @@ export class Bus {
     }
   }
 
+  /** Listens to what devices push, and anew whenever the devices change. */
+  async #watchAll(connection: Connection, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await using scope = new Scope(signal);
+      for (const visit of this.#pushed)
+        scope.run(visit.device.name, (signal) => this.#watch(visit, connection, signal));
+      const changed = this.#changed.wait(signal).then(() => scope.abort());
+      await Promise.race([changed, scope.done().then(() => changed)]);
+    }
+  }
+
+  async #watch(visit: Visit, connection: Connection, signal: AbortSignal): Promise<void> {
+    const { twin, device, points } = visit;
+    for await (const batch of connection.watch?.(device.station, points, signal) ?? []) {
+      if (signal.aborted || twin.device !== device) return;
+      this.#take(...partOf(visit, batch));
+    }
+  }
+
   async #work(connection: Connection, signal: AbortSignal): Promise<never> {
     const { clock } = this.#ports;
     for (;;) {
@@ -111,7 +139,6 @@ export class Bus {
 
   /** Reads one device. False when it did not answer in time. */
   async #visit(visit: Visit, connection: Connection, signal: AbortSignal): Promise<boolean> {
-    const { twins, visited } = this.#ports;
     const { twin, device, points } = visit;
     await this.#writePending(twin, connection, signal);
     using limit = deadline(this.#timeoutMs, signal);
@@ -124,12 +151,7 @@ export class Bus {
         this.#offline(twin, silence.fault);
         return false;
       }
-      const taken = take(visit, readings, ++twin.seq);
-      twin.lastSeen = readings.at(-1)?.at ?? twin.lastSeen;
-      visited(visit, taken);
-      for (const [index, next] of taken.settled) this.#settle(twin, index, next);
-      if (taken.settled.some(([, { desired }]) => desired?.state === "pending")) this.#bell.ring();
-      twins.setHealth(twin, ANSWERING);
+      this.#take(visit, readings);
       return true;
     } catch (error) {
       if (!limit.expired || signal.aborted) throw error;
@@ -137,6 +159,17 @@ export class Bus {
       this.#offline(twin, new Fault("DEVICE_TIMEOUT", message));
       return false;
     }
+  }
+
+  #take(visit: Visit, readings: readonly Reading[]): void {
+    const { twins, visited, clock } = this.#ports;
+    const { twin } = visit;
+    const taken = take(visit, readings, ++twin.seq);
+    twin.lastSeen = clock.now();
+    visited(visit, taken);
+    for (const [index, next] of taken.settled) this.#settle(twin, index, next);
+    if (taken.settled.some(([, { desired }]) => desired?.state === "pending")) this.#bell.ring();
+    twins.setHealth(twin, ANSWERING);
   }
 
   /** Wishes go before polls; a device that is silent anyway does not hold up the others' wishes. */

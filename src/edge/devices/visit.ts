@@ -1,6 +1,6 @@
 import { isChange } from "#devices/change";
 import { decode, same } from "#devices/codec";
-import type { Point, Reading } from "#devices/driver";
+import type { Driver, Point, Pushed, Reading } from "#devices/driver";
 import type { Device } from "#devices/expand";
 import { type PropertyTwin, type Report, settle } from "#devices/twin";
 import type { Value } from "#devices/value";
@@ -29,27 +29,46 @@ export interface Taken {
   readonly settled: readonly (readonly [index: number, next: PropertyTwin])[];
 }
 
-/** The visits of a device: its readable properties by their period, the quickest first. */
-export function visitsOf(twin: DeviceTwin): readonly Visit[] {
+/** What a device wants of its bus: visits by period, the quickest first, and what it pushes by itself. */
+export interface Wanted {
+  readonly visits: readonly Visit[];
+  /** Undefined when nothing is pushed. */
+  readonly pushed: Visit | undefined;
+}
+
+/** Sorts the readable properties of a device into visits. */
+export function wantedOf(twin: DeviceTwin, { isPushed }: Pick<Driver, "isPushed">): Wanted {
   const { device } = twin;
-  if (!device) return [];
-  const periods = new Map<number, number[]>();
+  if (!device) return { visits: [], pushed: undefined };
+  const pushed: number[] = [];
+  const polled = new Map<number, number[]>();
   for (const [index, { every, access }] of device.properties.entries()) {
     if (access === "write") continue;
-    const indexes = periods.get(every) ?? [];
-    indexes.push(index);
-    periods.set(every, indexes);
+    if (isPushed?.(device.station, device.points[index]?.address)) pushed.push(index);
+    else polled.set(every, [...(polled.get(every) ?? []), index]);
   }
-  return [...periods]
-    .sort(([a], [b]) => a - b)
-    .map(([periodMs, indexes]) => ({
-      periodMs,
-      twin,
-      device,
-      indexes,
-      points: indexes.flatMap((index) => device.points[index] ?? []),
-      keys: indexes.map((index) => `${JSON.stringify(device.properties[index]?.name)}:`),
-    }));
+  return {
+    visits: [...polled].sort(([a], [b]) => a - b).map(([every, indexes]) => visitOf(twin, device, every, indexes)),
+    pushed: pushed.length > 0 ? visitOf(twin, device, 0, pushed) : undefined,
+  };
+}
+
+function visitOf(twin: DeviceTwin, device: Device, periodMs: number, indexes: readonly number[]): Visit {
+  return {
+    periodMs,
+    twin,
+    device,
+    indexes,
+    points: indexes.flatMap((index) => device.points[index] ?? []),
+    keys: indexes.map((index) => `${JSON.stringify(device.properties[index]?.name)}:`),
+  };
+}
+
+/** The part of a pushed visit that a batch speaks of, and its readings. */
+export function partOf(visit: Visit, batch: readonly Pushed[]): readonly [Visit, readonly Reading[]] {
+  const indexes = batch.map(({ index }) => visit.indexes[index] ?? -1);
+  const keys = batch.map(({ index }) => visit.keys[index] ?? "");
+  return [{ ...visit, indexes, keys }, batch.map(({ reading }) => reading)];
 }
 
 /**
@@ -94,6 +113,8 @@ function reportOf(property: Device["properties"][number], reading: Reading): Rep
     return { value: undefined, at, quality: "bad", reason: `${code}: ${message}` };
   }
   const { value, quality, reason } = decode(property, reading.raw);
+  if (quality === "good" && reading.doubt !== undefined)
+    return { value, at, quality: "uncertain", reason: reading.doubt };
   return reason === undefined ? { value, at, quality } : { value, at, quality, reason };
 }
 
