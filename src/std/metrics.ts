@@ -24,6 +24,8 @@ export interface Sample<L extends string> {
 export interface Metrics {
   /** Counters begin at 0 when they have no labels; with labels, at the first `add`. */
   counter<L extends string = never>(name: string, help: string, labels?: readonly L[]): Counter<L>;
+  /** A counter that somebody else keeps; `read` is called when somebody asks. */
+  total(name: string, help: string, read: () => number): void;
   /** A level. `read` is called when somebody asks, so nobody has to keep it up to date. */
   gauge(name: string, help: string, read: () => number): void;
   /** The same level of several things; what `read` does not name is gone. */
@@ -51,6 +53,17 @@ export function openMetrics(): Metrics {
     counter<L extends string>(name: string, help: string, labels: readonly L[] = []) {
       const counter = new PromCounter<L>({ name, help, labelNames: labels, registers });
       return { add: (values: Labels<L>, amount = 1) => counter.inc(values, amount) };
+    },
+    total(name, help, read) {
+      new PromCounter({
+        name,
+        help,
+        registers,
+        collect() {
+          this.reset();
+          this.inc(read());
+        },
+      });
     },
     gauge(name, help, read) {
       new PromGauge({

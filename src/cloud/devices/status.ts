@@ -1,0 +1,162 @@
+import { type Condition, type DeviceStatus, deviceStatus } from "#devices/crd";
+import type { DeviceReport, PropertyReport } from "#devices/status";
+import { equal, type Value } from "#devices/value";
+import type { Verdict } from "./verdict.ts";
+
+/** How the cloud sees a node. */
+export type NodeState =
+  | "connected"
+  /** Lost a moment ago; connections come and go, and nothing is said of it yet. */
+  | "brief"
+  | "away"
+  /** Never seen: nobody joined under that name. */
+  | "unknown";
+
+/** All that the status of a device depends on. */
+export interface StatusFacts {
+  readonly generation: number;
+  readonly node: string;
+  readonly nodeState: NodeState;
+  readonly verdict: Verdict;
+  /** The last report of the node that should run it; undefined when there is none yet. */
+  readonly report: DeviceReport | undefined;
+  /** The status as it stands. */
+  readonly previous: DeviceStatus;
+  readonly nowMs: number;
+}
+
+type Told = Pick<Condition, "status" | "reason" | "message">;
+
+/** The status of a device, whole. Equal facts give equal statuses, so nothing is written that is there already. */
+export function statusOf(facts: StatusFacts): DeviceStatus {
+  const { report, previous, verdict, generation, nowMs } = facts;
+  const conditions: Readonly<Record<string, Told>> = {
+    Accepted: accepted(verdict),
+    Ready: ready(facts),
+    Synced: synced(facts),
+  };
+  const taken = !verdict.ok && verdict.reason === "NameTaken";
+  const known = report
+    ? {
+        observedGeneration: report.generation,
+        protocol: report.protocol,
+        lastSeen: latest(iso(report.lastSeen), previous.lastSeen),
+        properties: report.properties.map(property),
+      }
+    : taken
+      ? { observedGeneration: generation }
+      : { ...previous, conditions: undefined };
+  return compact({
+    ...known,
+    conditions: Object.entries(conditions).map(([type, told]) => condition(type, told, generation, previous, nowMs)),
+  });
+}
+
+/** Whether two statuses say the same. */
+export function same(a: DeviceStatus, b: DeviceStatus): boolean {
+  return equal(a as Value, b as Value);
+}
+
+/** Whether two statuses differ in their times at most: such a change may wait. */
+export function sameButTimes(a: DeviceStatus, b: DeviceStatus): boolean {
+  return equal(timeless(a), timeless(b));
+}
+
+function timeless({ lastSeen: _, properties = [], ...rest }: DeviceStatus): Value {
+  return { ...rest, properties: properties.map(({ at: _, ...property }) => property) } as Value;
+}
+
+/** Reads a status that may have been written by anybody. */
+export function readStatus(status: unknown): DeviceStatus {
+  const { success, data } = deviceStatus.safeParse(status ?? {});
+  return success ? data : {};
+}
+
+function accepted(verdict: Verdict): Told {
+  if (verdict.ok) return { status: "True", reason: "Valid", message: "the device can be told to its node" };
+  return { status: "False", reason: verdict.reason, message: verdict.message };
+}
+
+function ready({ verdict, report, node, nodeState, previous }: StatusFacts): Told {
+  if (!verdict.ok && (verdict.reason === "NameTaken" || !report))
+    return { status: "False", reason: verdict.reason, message: verdict.message };
+  const nobody = absent(node, nodeState);
+  if (nobody) return nobody;
+  if (report) {
+    const { online, reason, message } = report;
+    return { status: online ? "True" : reason === "Starting" ? "Unknown" : "False", reason, message };
+  }
+  const before = nodeState === "brief" ? find(previous, "Ready") : undefined;
+  return before ?? { status: "Unknown", reason: "Starting", message: `node ${node} has not reported it yet` };
+}
+
+function synced({ verdict, report, node, nodeState, generation, previous }: StatusFacts): Told {
+  if (!verdict.ok) return { status: "False", reason: verdict.reason, message: "the spec was not told to the node" };
+  const nobody = absent(node, nodeState);
+  if (nobody) return nobody;
+  if (!report) {
+    const before = nodeState === "brief" ? find(previous, "Synced") : undefined;
+    return before ?? { status: "Unknown", reason: "Starting", message: `node ${node} has not reported it yet` };
+  }
+  const refused = report.properties.filter(({ state }) => state === "refused");
+  if (refused.length > 0)
+    return {
+      status: "False",
+      reason: "Refused",
+      message: list(refused.map((p) => `${p.name}: ${p.refusal ?? "refused"}`)),
+    };
+  if (report.generation < generation) {
+    const message = `node ${node} runs generation ${report.generation}, ${generation} is on its way`;
+    return { status: "False", reason: "Pending", message };
+  }
+  const pending = report.properties.filter(({ state }) => state === "pending").map(({ name }) => name);
+  if (pending.length > 0) return { status: "False", reason: "Pending", message: list(pending) };
+  return { status: "True", reason: "Applied", message: "everything desired is as it should be" };
+}
+
+function absent(node: string, state: NodeState): Told | undefined {
+  if (state === "away")
+    return { status: "Unknown", reason: "NodeUnreachable", message: `node ${node} is not connected` };
+  if (state === "unknown") return { status: "Unknown", reason: "NodeUnknown", message: `no node ${node} ever joined` };
+  return undefined;
+}
+
+function condition(type: string, told: Told, generation: number, previous: DeviceStatus, nowMs: number): Condition {
+  const before = find(previous, type);
+  const { status, reason, message } = told;
+  const lastTransitionTime = before?.status === status ? before.lastTransitionTime : seconds(nowMs);
+  return { type, status, reason, message: message.slice(0, 1024), lastTransitionTime, observedGeneration: generation };
+}
+
+function find({ conditions = [] }: DeviceStatus, type: string): Condition | undefined {
+  return conditions.find((condition) => condition.type === type);
+}
+
+function property({ name, reported, at, quality, reason, desired, by, state, refusal }: PropertyReport) {
+  return compact({ name, reported, at: iso(at), quality, reason, desired, by, state, refusal });
+}
+
+const MOST_LISTED = 10;
+
+function list(items: readonly string[]): string {
+  const more = items.length - MOST_LISTED;
+  return items.slice(0, MOST_LISTED).join("; ") + (more > 0 ? `; and ${more} more` : "");
+}
+
+function iso(ms: number | undefined): string | undefined {
+  return ms === undefined ? undefined : new Date(ms).toISOString();
+}
+
+/** Kubernetes writes its own times without milliseconds. */
+function seconds(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
+}
+
+function latest(a: string | undefined, b: string | undefined): string | undefined {
+  return a === undefined || (b !== undefined && Date.parse(b) > Date.parse(a)) ? b : a;
+}
+
+/** Without what is undefined: JSON has no such thing, and a type that allows it would lie. */
+function compact<T extends object>(object: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as never;
+}

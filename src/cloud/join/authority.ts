@@ -1,0 +1,93 @@
+import { X509Certificate } from "node:crypto";
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Clock } from "#std/clock";
+import type { Log } from "#std/log";
+import { type Credentials, createAuthority, fingerprint, issue, sign } from "#std/x509";
+
+/** The cloud's own certificate authority: what it certified is a node of this cloud, and nothing else is. */
+export interface Authority {
+  /** Its certificate, PEM. */
+  readonly certificate: string;
+  /** SHA-256 of that, lower-case hex: what join tokens pin. */
+  readonly fingerprint: string;
+  /** What this cloud shows to its nodes. */
+  readonly server: Credentials;
+  /**
+   * Certifies the key of a request for a node, for 30 days.
+   * @throws {Fault} `IDENTITY_REFUSED` when it is no request, or not made by the holder of the key.
+   */
+  certify(node: string, request: string): Promise<string>;
+}
+
+export interface AuthorityOptions {
+  /** A folder, or `:memory:`. */
+  readonly dataDir: string;
+  /** Names and addresses under which nodes reach this cloud. */
+  readonly hosts: readonly string[];
+  readonly log: Log;
+  readonly clock: Clock;
+}
+
+const AUTHORITY_DAYS = 3650;
+const SERVER_DAYS = 730;
+const NODE_DAYS = 30;
+/** A certificate is renewed when less than this part of its life is left. */
+const RENEW_PART = 1 / 3;
+
+/** Opens the authority; the first time it is created. Its keys are readable for this user alone. */
+export async function openAuthority({ dataDir, hosts, log, clock }: AuthorityOptions): Promise<Authority> {
+  const files = dataDir === ":memory:" ? undefined : join(dataDir, "authority");
+  let authority = read(files, "ca");
+  if (!authority) {
+    authority = await createAuthority("skerry", AUTHORITY_DAYS);
+    write(files, "ca", authority);
+    log.info("authority created", { fingerprint: fingerprint(authority.certificate) });
+  }
+  let server = read(files, "server");
+  if (!server || !serves(server.certificate, authority.certificate, hosts, clock.now())) {
+    server = await issue(authority, { commonName: "skerry-cloud", hosts, usage: "server", days: SERVER_DAYS });
+    write(files, "server", server);
+    log.info("server certificate issued", { hosts });
+  }
+  const ca = authority;
+  return {
+    certificate: ca.certificate,
+    fingerprint: fingerprint(ca.certificate),
+    server,
+    certify: (node, request) =>
+      sign(ca, request, { commonName: node, organizations: ["skerry:nodes"], usage: "client", days: NODE_DAYS }),
+  };
+}
+
+/** Whether a server certificate is of this authority, names every host, and lasts. */
+function serves(certificate: string, authority: string, hosts: readonly string[], nowMs: number): boolean {
+  const shown = new X509Certificate(certificate);
+  const [from, to] = [Date.parse(shown.validFrom), Date.parse(shown.validTo)];
+  return (
+    shown.checkIssued(new X509Certificate(authority)) &&
+    hosts.every((host) => shown.checkHost(host) !== undefined || shown.checkIP(host) !== undefined) &&
+    to - nowMs > (to - from) * RENEW_PART
+  );
+}
+
+function read(folder: string | undefined, name: string): Credentials | undefined {
+  if (folder === undefined) return undefined;
+  const [certificate, key] = [join(folder, `${name}.crt`), join(folder, `${name}.key`)];
+  if (!existsSync(certificate) || !existsSync(key)) return undefined;
+  return { certificate: readFileSync(certificate, "utf8"), key: readFileSync(key, "utf8") };
+}
+
+/** The key first: a kill in between leaves a pair that `read` does not take for one. */
+function write(folder: string | undefined, name: string, { certificate, key }: Credentials): void {
+  if (folder === undefined) return;
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  replace(join(folder, `${name}.key`), key, 0o600);
+  replace(join(folder, `${name}.crt`), certificate, 0o644);
+}
+
+function replace(path: string, text: string, mode: number): void {
+  writeFileSync(`${path}.new`, text, { mode });
+  chmodSync(`${path}.new`, mode);
+  renameSync(`${path}.new`, path);
+}

@@ -1,0 +1,201 @@
+/**
+ * The cloud role: its parts in the order in which they come up; they go down in reverse. The tunnel takes what nodes
+ * have to say even while the cluster is away; the cluster's objects follow when it is back.
+ */
+import type { Clock } from "#std/clock";
+import { Fault } from "#std/fault";
+import type { Endpoint } from "#std/listen";
+import type { Log } from "#std/log";
+import { Scope } from "#std/scope";
+import { WIRE_VERSION } from "#wire/messages";
+import { openApi } from "./api.ts";
+import type { CloudOptions } from "./config.ts";
+import { Controller, type SchemaTable } from "./devices/controller.ts";
+import { serveEvents } from "./devices/events.ts";
+import { Reports, type Span, type Told } from "./devices/reports.ts";
+import { openAuthority } from "./join/authority.ts";
+import { openJoin } from "./join/server.ts";
+import { Tokens } from "./join/tokens.ts";
+import { openKube } from "./kube/client.ts";
+import { applyCrds, type CrdPorts } from "./kube/crds.ts";
+import { type Access, type Kubeconfig, loadKubeconfig } from "./kube/kubeconfig.ts";
+import { cloudMetrics } from "./metrics.ts";
+import { isNodeName, Nodes } from "./nodes.ts";
+import { openStore } from "./store.ts";
+import { openTunnel, type TunnelEvent } from "./tunnel/server.ts";
+
+/** What a cloud needs of its surroundings. */
+export interface CloudPorts {
+  readonly log: Log;
+  readonly clock: Clock;
+  /** The way to the cluster that has the Devices; an `Access` when it is known without reading a file. */
+  readonly kubeconfig: Kubeconfig | Access;
+  /** The parts of the drivers that say what may be declared, by protocol. */
+  readonly schemas?: SchemaTable;
+}
+
+/** A running cloud. Disposing it ends everything in it. */
+export interface Cloud extends AsyncDisposable {
+  /** Where it really listens. */
+  readonly endpoints: { readonly tunnel: Endpoint; readonly join: Endpoint; readonly api: Endpoint };
+  /** The same as nodes and people write them: `wss://`, `https://`, `http://`. */
+  readonly urls: { readonly tunnel: string; readonly join: string; readonly api: string };
+  /** Certificate of its authority, PEM. */
+  readonly authority: string;
+  readonly tokens: Tokens;
+  /** A one-use join token. @throws {Fault} `USAGE_INVALID` when no node can have that name. */
+  createToken(node: string, ttlMs?: number): string;
+  isConnected(node: string): boolean;
+  /** The telemetry of a device. */
+  history(namespace: string, device: string, span?: Span): readonly Told[];
+  /** Resolves when the cloud has ended; rejects with what ended it. */
+  done(): Promise<void>;
+}
+
+/** Long enough to walk to the machine, short enough to be forgotten without harm. */
+const TOKEN_MS = 3_600_000;
+const PRUNE_MS = 60_000;
+const DAY_MS = 86_400_000;
+const PROGRAM = `skerry cloud, wire ${WIRE_VERSION}`;
+
+/**
+ * Opens a cloud. What is returned listens; the cluster may still be out of reach.
+ * @throws {Fault} `CONFIG_INVALID`, `PORT_IN_USE`, `PERMISSION_MISSING`.
+ */
+export async function openCloud(options: CloudOptions, ports: CloudPorts, signal?: AbortSignal): Promise<Cloud> {
+  const scope = new Scope(signal);
+  try {
+    return await compose(options, ports, scope);
+  } catch (error) {
+    await scope[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Runs a cloud until the signal aborts. @throws what ended it before. */
+export async function runCloud(options: CloudOptions, ports: CloudPorts, signal: AbortSignal): Promise<void> {
+  await using cloud = await openCloud(options, ports, signal);
+  await cloud.done();
+}
+
+/** The tokens of a cloud's data folder, for commands beside a running cloud. */
+export async function openTokens(
+  { dataDir, hosts }: Pick<CloudOptions, "dataDir" | "hosts">,
+  { log, clock }: Pick<CloudPorts, "log" | "clock">,
+): Promise<{ readonly tokens: Tokens } & Disposable> {
+  const authority = await openAuthority({ dataDir, hosts, log, clock });
+  const db = openStore(dataDir, log);
+  return { tokens: new Tokens(db, authority.fingerprint, clock), [Symbol.dispose]: () => db[Symbol.dispose]() };
+}
+
+async function compose(options: CloudOptions, ports: CloudPorts, scope: Scope): Promise<Cloud> {
+  const { dataDir, hosts, statusPerSecond } = options;
+  const { clock, kubeconfig, schemas = {} } = ports;
+  const log = ports.log.with({ role: "cloud" });
+  const authority = await openAuthority({ dataDir, hosts, log, clock });
+  const kube = scope.use(openKube("credentials" in kubeconfig ? kubeconfig : await loadKubeconfig(kubeconfig), clock));
+  const db = scope.use(openStore(dataDir, log));
+  const [reports, nodes] = [new Reports(db), new Nodes(db)];
+  const tokens = new Tokens(db, authority.fingerprint, clock);
+  const isKnown = (node: string) => nodes.get(node) !== undefined;
+  const controller = new Controller({ kube, schemas, isKnown, statusPerSecond, log, clock });
+
+  const tunnel = scope.use(
+    await openTunnel({
+      ...options.tunnel,
+      tls: { ...authority.server, authority: authority.certificate },
+      program: PROGRAM,
+      admits: isNodeName,
+      have: (node, epoch) => reports.have(node, epoch),
+      handle: (event) => take(event, { controller, reports, nodes, clock }),
+      log,
+      clock,
+    }),
+  );
+  const tunnelUrl = options.tunnelUrl ?? `wss://${bracketed(hosts[0] ?? tunnel.host)}:${tunnel.port}`;
+  const join = scope.use(await openJoin({ ...options.join, authority, tokens, nodes, tunnelUrl, log, clock }));
+  const metrics = cloudMetrics(tunnel, controller, reports);
+  const isReady = () => controller.isReady;
+  const api = scope.use(await openApi({ ...options.api, tunnel, nodes, reports, metrics, isReady, log }));
+
+  scope.run("controller", async (signal) => {
+    await prepareCluster({ kube, log, clock }, signal);
+    await controller.serve(signal);
+  });
+  scope.run("events", (signal) => serveEvents({ kube, reports, log, clock }, signal));
+  scope.run("retention", async (signal) => {
+    const { keepDays, ...most } = options.telemetry;
+    for (;;) {
+      await reports.prune({ keepMs: keepDays * DAY_MS, ...most }, clock.now());
+      await clock.sleep(PRUNE_MS, signal);
+    }
+  });
+  const endpoints = { tunnel: endpointOf(tunnel), join: endpointOf(join), api: endpointOf(api) };
+  log.info("cloud up", endpoints);
+  return {
+    endpoints,
+    urls: { tunnel: tunnelUrl, join: `https://${bracketed(hosts[0] ?? join.host)}:${join.port}`, api: api.url },
+    authority: authority.certificate,
+    tokens,
+    createToken: (node, ttlMs = TOKEN_MS) => tokens.create(node, ttlMs),
+    isConnected: (node) => tunnel.isConnected(node),
+    history: (namespace, device, span) => reports.history(namespace, device, span),
+    done: () => scope.done(),
+    [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose](),
+  };
+}
+
+interface Takers {
+  readonly controller: Controller;
+  readonly reports: Reports;
+  readonly nodes: Nodes;
+  readonly clock: Clock;
+}
+
+/** Gives what happens at the tunnel to those whom it concerns. */
+async function take(event: TunnelEvent, { controller, reports, nodes, clock }: Takers): Promise<void> {
+  const { node } = event;
+  if (event.on !== "message") {
+    nodes.seen(node, clock.now());
+    return event.on === "connected" ? controller.connected(node, event.session) : controller.disconnected(node);
+  }
+  const { message, session } = event;
+  const { epoch } = session.hello;
+  switch (message.kind) {
+    case "rows":
+      session.send({ kind: "taken", ranges: [...(await reports.take(node, epoch, message.rows, clock.now()))] });
+      return;
+    case "missing":
+      await reports.miss(node, epoch, message.ranges, message.reason, clock.now());
+      session.send({ kind: "taken", ranges: message.ranges });
+      return;
+    case "report":
+      return controller.reported(node, message.report);
+    case "stored":
+      return;
+  }
+}
+
+const FIRST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 30_000;
+
+/** Applies the CRDs, as often as it takes to reach the cluster. */
+async function prepareCluster(ports: CrdPorts, signal: AbortSignal): Promise<void> {
+  for (let failures = 0; ; ) {
+    try {
+      return await applyCrds(ports, signal);
+    } catch (error) {
+      if (!Fault.is(error, "CLUSTER_UNREACHABLE")) throw error;
+      if (failures === 0) ports.log.warn("cluster unreachable, trying again", { error });
+      await ports.clock.sleep(Math.min(FIRST_WAIT_MS * 2 ** failures++, LONGEST_WAIT_MS), signal);
+    }
+  }
+}
+
+function endpointOf({ host, port }: Endpoint): Endpoint {
+  return { host, port };
+}
+
+function bracketed(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
+}

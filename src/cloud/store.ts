@@ -1,0 +1,42 @@
+import { join } from "node:path";
+import type { Log } from "#std/log";
+import { type Database, openDatabase } from "#std/sqlite";
+
+/** What a cloud knows beyond the cluster, in one file. */
+const migrations = [
+  `-- Every node that ever joined or connected.
+   create table node (name text primary key, joined_at integer, seen_at integer) without rowid;
+   -- A history of a node: its sequence numbers, and which of them are here or will never come (JSON ranges).
+   create table source (
+     id integer primary key, node text not null, epoch text not null, ranges text not null, at integer not null,
+     unique (node, epoch)
+   );
+   create table telemetry (
+     id integer primary key, source integer not null, seq integer not null,
+     namespace text not null, device text not null, at integer not null, body text not null, taken_at integer not null
+   );
+   create index telemetry_device on telemetry (namespace, device, at);
+   create index telemetry_taken on telemetry (taken_at);
+   -- Rows that a node dropped, so that a hole in a history has a reason.
+   create table gap (
+     id integer primary key, source integer not null, first integer not null, last integer not null,
+     reason text not null, at integer not null
+   );
+   create table event (
+     id integer primary key, source integer not null, seq integer not null,
+     namespace text not null, device text not null, at integer not null, body text not null,
+     done integer not null default 0
+   );
+   create index event_open on event (id) where done = 0;
+   -- Join tokens. Only the hash of the secret is here.
+   create table token (
+     id text primary key, hash text not null, node text not null,
+     created_at integer not null, expires_at integer not null, used_at integer, revoked_at integer
+   ) without rowid;`,
+];
+
+/** Opens, or begins, the database of a cloud. @param dataDir - a folder, or `:memory:`. */
+export function openStore(dataDir: string, log: Log): Database {
+  const path = dataDir === ":memory:" ? dataDir : join(dataDir, "cloud.db");
+  return openDatabase({ path, migrations, log });
+}
