@@ -1,5 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { isIP } from "node:net";
 import { join } from "node:path";
 import type { Clock } from "#std/clock";
 import type { Log } from "#std/log";
@@ -66,7 +67,7 @@ function serves(certificate: string, authority: string, hosts: readonly string[]
   const [from, to] = [Date.parse(shown.validFrom), Date.parse(shown.validTo)];
   return (
     shown.checkIssued(new X509Certificate(authority)) &&
-    hosts.every((host) => shown.checkHost(host) !== undefined || shown.checkIP(host) !== undefined) &&
+    hosts.every((host) => (isIP(host) ? shown.checkIP(host) : shown.checkHost(host)) !== undefined) &&
     to - nowMs > (to - from) * RENEW_PART
   );
 }
