@@ -69,6 +69,8 @@ export interface Store {
   dependents(uid: string, limit: number): readonly Row[];
   /** Uids that are named as owners and belong to nobody. */
   missingOwners(): readonly string[];
+  /** Objects whose text holds these words; it reads every object, so it is for the start. */
+  mentioning(words: string): readonly Row[];
   /** Rows of a key that were last written before this time. */
   idle(key: string, beforeMs: number, limit: number): readonly Row[];
   /**
@@ -141,6 +143,7 @@ export function openStore(db: Database, clock: Clock): Store {
     missing: db.prepare<[], { uid: string }>(
       "SELECT DISTINCT uid FROM owner WHERE NOT EXISTS (SELECT 1 FROM obj WHERE obj.uid = owner.uid)",
     ),
+    mentioning: db.prepare<[string], Row>(`SELECT ${row} FROM obj WHERE instr(doc, ?) > 0`),
     idle: db.prepare<[string, number, number], Row>(`SELECT ${row} FROM obj WHERE key = ? AND at < ? LIMIT ?`),
     nth: db.prepare<[number], { rv: number }>("SELECT rv FROM log ORDER BY rv DESC LIMIT 1 OFFSET ?"),
     forget: db.prepare<[number, number, number, number], { rv: number }>(
@@ -200,6 +203,7 @@ export function openStore(db: Database, clock: Clock): Store {
     keysIn: (ns) => q.keysIn.all(ns).map(({ key }) => key),
     dependents: (uid, limit) => q.dependents.all(uid, limit),
     missingOwners: () => q.missing.all().map(({ uid }) => uid),
+    mentioning: (words) => q.mentioning.all(words),
     idle: (key, beforeMs, limit) => q.idle.all(key, beforeMs, limit),
     async write(work, dryRun = false) {
       const changes: Change[] = [];
