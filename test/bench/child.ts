@@ -15,10 +15,18 @@ export interface Usage {
   readonly rssBytes: number;
 }
 
+/** As the launcher starts the product: see `bin/launch.mjs`. */
+const execArgv = ["--conditions=source", "--max-semi-space-size=4"];
+const environment = { NODE_COMPILE_CACHE: fileURLToPath(new URL("../../node_modules/.cache/skerry", import.meta.url)) };
+
 /** Starts `children/<name>.ts`; it sends one message when it is ready and answers `usage`. */
 export async function openChild<Ready>(name: string, options: object): Promise<Child<Ready>> {
   const path = fileURLToPath(new URL(`./children/${name}.ts`, import.meta.url));
-  const child = fork(path, [JSON.stringify(options)], { execArgv: ["--conditions=source"], stdio: "inherit" });
+  const child = fork(path, [JSON.stringify(options)], {
+    execArgv,
+    env: { ...process.env, ...environment },
+    stdio: "inherit",
+  });
   const [ready] = (await Promise.race([
     once(child, "message"),
     once(child, "exit").then(([code]) => Promise.reject(new Error(`${name} ended with ${code}`))),
