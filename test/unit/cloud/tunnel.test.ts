@@ -86,7 +86,8 @@ test("the newest connection of a node takes over, and the older one ends", async
 
 test("who a node is says its certificate alone", async () => {
   using edge = await connect(cloud, "site-b");
-  await eventually(() => cloud.isConnected("site-b"));
+  await eventually(() => edge.of("welcome").length === 1);
+  expect(cloud.isConnected("site-b")).toBe(true);
   expect(cloud.isConnected("site-a")).toBe(false);
 });
 
