@@ -1,5 +1,6 @@
 import type { Fault } from "#std/fault";
 import type { Schema } from "#std/schema";
+import type { Value } from "./value.ts";
 
 /** What a protocol carries for one property, before scale and offset. 64-bit integers come as `bigint`. */
 export type Raw = number | bigint | boolean | string;
@@ -10,7 +11,7 @@ export type Raw = number | bigint | boolean | string;
  *
  * A new protocol is one folder under `drivers/` and one line in `drivers/index.ts`.
  */
-export interface Driver<Link = unknown, Station = unknown, Address = unknown> {
+export interface Driver<Link = unknown, Station = unknown, Address = unknown, Command = unknown> {
   /** Name of the folder and value of `spec.protocol`, such as `"modbus"`. */
   readonly protocol: string;
   /** How one bus is reached: `spec.link` of a Device. Devices whose links are equal share one connection. */
@@ -27,11 +28,13 @@ export interface Driver<Link = unknown, Station = unknown, Address = unknown> {
    * Opens the link. What is returned is open; disposing it, once or twice, closes it.
    * @throws {Fault} `LINK_LOST` when nobody is there.
    */
-  connect(link: Link, signal: AbortSignal): Promise<Connection<Station, Address>>;
+  connect(link: Link, signal: AbortSignal): Promise<Connection<Station, Address, Command>>;
+  /** What can be called: `address` of a command. Absent when the protocol has no calls. */
+  readonly command?: Schema<Command>;
 }
 
 /** An open link, perhaps shared by several devices. Calls never overlap; the caller sees to that. */
-export interface Connection<Station = unknown, Address = unknown> extends AsyncDisposable {
+export interface Connection<Station = unknown, Address = unknown, Command = unknown> extends AsyncDisposable {
   /**
    * Reads every point of one device once, in as few requests as the protocol allows. The reading at index i answers
    * the point at index i. A point that fails alone is a reading that is not `ok`. The caller passes the same `points`
@@ -47,6 +50,11 @@ export interface Connection<Station = unknown, Address = unknown> extends AsyncD
    * the raw value does not fit the address, `LINK_LOST` when the link is gone.
    */
   write(station: Station, point: Point<Address>, raw: Raw, signal: AbortSignal): Promise<void>;
+  /**
+   * Calls something and resolves with its answer. Present when the driver has `command`.
+   * @throws {Fault} `DEVICE_REFUSED` when the device says no, `VALUE_INVALID` when an argument does not fit, `LINK_LOST`.
+   */
+  call?(station: Station, command: Command, args: readonly Value[], signal: AbortSignal): Promise<Value>;
   /**
    * Yields readings of the pushed points of one device as they come, until the signal aborts. Runs beside reads and
    * writes. The first batch brings every point once, as soon as it is known. Present when the driver has `isPushed`.

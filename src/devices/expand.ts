@@ -3,6 +3,7 @@ import { type Problem, pathOf, problems } from "#std/schema";
 import { encode } from "./codec.ts";
 import type { Driver, Point } from "./driver.ts";
 import {
+  type CommandSpec,
   type Declaration,
   type DeviceSpec,
   deviceSpec,
@@ -26,21 +27,45 @@ export interface Device {
   readonly properties: readonly PropertySpec[];
   /** Point i is where property i lives. */
   readonly points: readonly Point[];
+  /** Their addresses are parsed. */
+  readonly commands: readonly CommandSpec[];
   readonly desired: Readonly<Record<string, Value>>;
   readonly keep: DeviceSpec["telemetry"]["keep"];
 }
 
 /** The parts of a driver that say what may be declared. */
-export type Schemas = Pick<Driver, "protocol" | "link" | "station" | "address">;
+export type Schemas = Pick<Driver, "protocol" | "link" | "station" | "address" | "command">;
 
 /** All that is wrong with the spec of a model; with the driver's schemas, its addresses too. */
 export function modelProblems(spec: unknown, schemas: Schemas | undefined): readonly Problem[] {
   const parsed = modelSpec.safeParse(spec);
   if (!parsed.success) return under("spec", problems(modelSpec, spec));
   if (!schemas) return [];
-  return parsed.data.properties.flatMap(({ address }, i) =>
-    under(pathOf(["spec", "properties", i, "address"]), problems(schemas.address, address)),
-  );
+  const { properties, commands = [] } = parsed.data;
+  return [
+    ...properties.flatMap(({ address }, i) =>
+      under(pathOf(["spec", "properties", i, "address"]), problems(schemas.address, address)),
+    ),
+    ...commands.flatMap((command, i) =>
+      under(pathOf(["spec", "commands", i]), commandProblems(command, parsed.data, schemas)),
+    ),
+  ];
+}
+
+function commandProblems({ writes = {}, address }: CommandSpec, model: ModelSpec, schemas: Schemas): Problem[] {
+  const found = Object.entries(writes).flatMap(([name, value]) => {
+    try {
+      admit({ name: "the model", properties: model.properties }, name, value);
+      return [];
+    } catch (error) {
+      if (!Fault.is(error)) throw error;
+      return [{ path: `writes.${name}`, message: error.message }];
+    }
+  });
+  if (address === undefined) return found;
+  if (!schemas.command)
+    return [{ path: "address", message: `the ${schemas.protocol} driver has no calls; use writes` }];
+  return [...found, ...under("address", problems(schemas.command, address))];
 }
 
 /**
@@ -63,6 +88,9 @@ export function expand(declared: Declaration, schemas: Schemas): Device {
     ...under("spec.link", problems(schemas.link, device.link)),
     ...under("spec.station", problems(schemas.station, device.station)),
     ...strayAddresses(device, model),
+    ...(model.commands ?? []).flatMap((command) =>
+      under(`command ${command.name}`, commandProblems(command, model, schemas)),
+    ),
     ...points.flatMap(({ property, address }) => under(`address of ${property}`, problems(schemas.address, address))),
   ];
   return must(`Device ${name}`, "", found, () => ({
@@ -76,6 +104,11 @@ export function expand(declared: Declaration, schemas: Schemas): Device {
     station: schemas.station.parse(device.station),
     properties: model.properties,
     points: points.map((point) => ({ ...point, address: schemas.address.parse(point.address) })),
+    commands: (model.commands ?? []).map((command) =>
+      command.address
+        ? { ...command, address: schemas.command?.parse(command.address) as CommandSpec["address"] }
+        : command,
+    ),
     desired: device.desired,
     keep: device.telemetry.keep,
   }));

@@ -54,6 +54,24 @@ export const propertySpec = z
   });
 export type PropertySpec = z.infer<typeof propertySpec>;
 
+/** What a device can be told to do, beside being wished a value. */
+export const commandSpec = z
+  .strictObject({
+    name: propertyName.describe("Name of the command; a level of its topics."),
+    description: z.string().max(1000).optional().describe("What it does, for people."),
+    writes: z
+      .record(propertyName, value)
+      .optional()
+      .describe("Values that are written in this order and read back. For drivers without calls."),
+    address: fragment.optional().describe("What the driver calls, by its schema, such as a method of OPC UA."),
+    deadline: duration(1).default(10_000).describe("Longest time from the request to the outcome."),
+  })
+  .superRefine(({ name, writes, address }, context) => {
+    if ((writes === undefined) === (address === undefined))
+      context.addIssue({ code: "custom", message: `${name} needs either writes or address` });
+  });
+export type CommandSpec = z.infer<typeof commandSpec>;
+
 export const modelSpec = z.strictObject({
   protocol: z.string().min(1).describe("Driver that speaks to the device, such as modbus or virtual."),
   description: z.string().max(1000).optional().describe("What kind of device it is, for people."),
@@ -61,16 +79,24 @@ export const modelSpec = z.strictObject({
     .array(propertySpec)
     .min(1)
     .max(10_000)
-    .superRefine((properties, context) => {
-      const seen = new Set<string>();
-      for (const [i, { name }] of properties.entries()) {
-        if (seen.has(name)) context.addIssue({ code: "custom", path: [i, "name"], message: `${name} is there twice` });
-        seen.add(name);
-      }
-    })
+    .superRefine((properties, context) => onlyOnce(properties, context))
     .describe("The quantities of the device."),
+  commands: z
+    .array(commandSpec)
+    .max(1_000)
+    .superRefine((commands, context) => onlyOnce(commands, context))
+    .optional()
+    .describe("What the device can be told to do."),
 });
 export type ModelSpec = z.infer<typeof modelSpec>;
+
+function onlyOnce(all: readonly { readonly name: string }[], context: z.RefinementCtx): void {
+  const seen = new Set<string>();
+  for (const [i, { name }] of all.entries()) {
+    if (seen.has(name)) context.addIssue({ code: "custom", path: [i, "name"], message: `${name} is there twice` });
+    seen.add(name);
+  }
+}
 
 export const deviceSpec = z.strictObject({
   model: z.string().min(1).describe("Name of the DeviceModel, in the same namespace."),

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { value } from "#devices/value";
 import type { Clock } from "#std/clock";
 import { Fault } from "#std/fault";
@@ -6,6 +7,7 @@ import type { Endpoint } from "#std/listen";
 import type { Log } from "#std/log";
 import type { Metrics } from "#std/metrics";
 import { parse, z } from "#std/schema";
+import type { Commands } from "./commands.ts";
 import { openApi, paths } from "./openapi.ts";
 import { type DeviceTwin, reportOf, type Twins } from "./twins.ts";
 import type { UplinkState } from "./uplink.ts";
@@ -26,6 +28,7 @@ export interface NodeState {
 
 export interface ApiPorts {
   readonly twins: Twins;
+  readonly commands: Commands;
   readonly metrics: Metrics;
   readonly node: () => NodeState;
   readonly clock: Clock;
@@ -34,6 +37,12 @@ export interface ApiPorts {
   readonly signal: AbortSignal;
 }
 
+const commandBody = z.strictObject({
+  /** Without one, each request is a command of its own. */
+  id: z.string().min(1).max(128).optional(),
+  args: z.array(value).max(64).optional(),
+  deadlineMs: z.number().int().min(1).max(3_600_000).optional(),
+});
 const desiredBody = z.strictObject({ value });
 
 /** Serves the edge's HTTP API for applications on this machine: devices, twins, wishes, health, metrics. */
@@ -66,7 +75,7 @@ function health(app: Routes, { metrics, node }: ApiPorts): void {
   app.get(paths.node, async () => node());
 }
 
-function devices(app: Routes, { twins, clock, signal }: ApiPorts): void {
+function devices(app: Routes, { twins, commands, clock, signal }: ApiPorts): void {
   app.get(paths.devices, async () => ({ items: [...twins.all].map(view) }));
   app.get<{ Params: { device: string } }>(paths.device, async ({ params }) => view(twins.named(params.device)));
   app.get<{ Params: { device: string; property: string } }>(paths.property, async ({ params }) => {
@@ -80,18 +89,23 @@ function devices(app: Routes, { twins, clock, signal }: ApiPorts): void {
     // Accepted is durable in every case; 202 says that the device has not confirmed yet.
     return reply.code(outcome.state === "applied" ? 200 : outcome.state === "pending" ? 202 : 422).send(outcome);
   });
+  app.post<{ Params: { device: string; command: string } }>(paths.command, async ({ params, body }, reply) => {
+    const { id = randomUUID(), ...rest } = parse(commandBody, body ?? {}, "the request", "MESSAGE_INVALID");
+    const result = await commands.run({ ...params, ...rest, id }, signal);
+    return reply.code(result.ok ? 200 : 422).send({ id, ...result });
+  });
 }
 
 function view(twin: DeviceTwin): object {
   const { device, declared } = twin;
   const report = reportOf(twin);
-  const units = new Map(device?.properties.map(({ name, unit }) => [name, unit]));
+  const specs = new Map(device?.properties.map((spec) => [spec.name, spec]));
   return {
     ...report,
     model: modelOf(declared.spec),
     properties: report.properties.map((property) => {
-      const unit = units.get(property.name);
-      return unit === undefined ? property : { ...property, unit };
+      const { type, access, unit, minimum, maximum } = specs.get(property.name) ?? {};
+      return { ...property, type, access, unit, minimum, maximum };
     }),
   };
 }

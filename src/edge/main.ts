@@ -7,6 +7,7 @@ import { Scope } from "#std/scope";
 import { topics } from "#wire/topics";
 import { type NodeState, openApiServer } from "./api.ts";
 import { openBroker } from "./broker.ts";
+import { Commands, serveCommands } from "./commands.ts";
 import type { EdgeConfig } from "./config.ts";
 import { Supervisor } from "./devices/supervisor.ts";
 import type { Identity } from "./identity.ts";
@@ -81,16 +82,30 @@ export async function openEdge(options: EdgeOptions, { drivers, clock, log }: Ed
 
     const metrics = openMetrics();
     measure(metrics, { state, outbox, clients: () => broker.clients });
+    const commands = new Commands(store.db, { twins, supervisor, audit: site.audit, clock, log });
     await supervisor.resume();
-    const apiPorts = { twins, metrics, node: state, clock, log: log.with({ part: "api" }), signal: scope.signal };
+    await commands.resume((request, result) =>
+      broker.publish(topics.commandResult, request, { id: request.id, ...result }),
+    );
+    const apiPorts = {
+      twins,
+      commands,
+      metrics,
+      node: state,
+      clock,
+      log: log.with({ part: "api" }),
+      signal: scope.signal,
+    };
     const api = scope.use(await openApiServer(config.api, apiPorts));
 
     scope.run("wishes", (signal) => serveWishes({ twins, clock, broker }, signal));
+    scope.run("commands", (signal) => serveCommands({ broker, commands }, signal));
     scope.run("housekeeping", async (signal) => {
       for (let round = 0; ; round++) {
         if ((round * SAVE_MS) % NODE_STATUS_MS === 0) tellNode(true);
         await clock.sleep(SAVE_MS, signal);
         await twins.save().catch((error: unknown) => log.error("reports not saved", { error }));
+        await commands.prune().catch((error: unknown) => log.error("commands not pruned", { error }));
         await outbox.expire(clock.now()).catch((error: unknown) => log.error("outbox not expired", { error }));
       }
     });

@@ -13,13 +13,21 @@ export const paths = {
   device: "/api/v1/devices/:device",
   property: "/api/v1/devices/:device/properties/:property",
   desired: "/api/v1/devices/:device/desired/:property",
+  command: "/api/v1/devices/:device/commands/:command",
 } as const;
 
 const outcome = z.object({ state: z.enum(["pending", "applied", "refused"]), value, reason: z.string().optional() });
 
+const commandOutcome = z.object({
+  id: z.string(),
+  ok: z.boolean(),
+  value: value.optional(),
+  fault: z.object({ code: z.string(), message: z.string() }).optional(),
+});
+
 interface Operation {
   readonly path: keyof typeof paths;
-  readonly method: "get" | "put";
+  readonly method: "get" | "put" | "post";
   readonly summary: string;
   readonly body?: z.ZodType;
   readonly answers: Readonly<Record<number, readonly [description: string, schema?: z.ZodType]>>;
@@ -62,6 +70,22 @@ const operations: readonly Operation[] = [
       400: ["The value is of the wrong type, out of range, or the property is read only."],
       404: unknown,
       422: ["The device refused it.", outcome],
+    },
+  },
+  {
+    path: "command",
+    method: "post",
+    summary: "Tells the device to do something. The same id is done once, however often it is sent.",
+    body: z.strictObject({
+      id: z.string().optional(),
+      args: z.array(value).optional(),
+      deadlineMs: z.number().int().optional(),
+    }),
+    answers: {
+      200: ["It is done.", commandOutcome],
+      400: ["The request has wrong fields."],
+      404: ["There is no such device or command."],
+      422: ["It was refused, came too late, or its outcome is unsure.", commandOutcome],
     },
   },
 ];

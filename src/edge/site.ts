@@ -10,6 +10,8 @@ import type { DeviceTwin, Twins, Watcher } from "./twins.ts";
 /** What the site says to its applications and puts aside for the cloud when something happens to a twin. */
 export interface Site extends Watcher {
   visited(visit: Visit, taken: ReturnType<typeof take>): void;
+  /** Puts aside who told a device what, and how it ended. */
+  audit(twin: DeviceTwin, message: string, ok: boolean): void;
   /** Values that were read since the start. */
   readonly values: number;
 }
@@ -95,6 +97,10 @@ export function createSite({ broker, outbox, twins, hasten, clock, log }: SitePo
     },
 
     reported,
+
+    audit(twin, message, ok) {
+      event(twin, { type: ok ? "Normal" : "Warning", reason: "Command", message });
+    },
 
     desired(twin, index) {
       const wish = twin.properties[index]?.desired;

@@ -21,6 +21,12 @@ const migrations = [
    );
    -- Rows that a limit dropped and the cloud does not know of yet.
    create table dropped (first integer not null, last integer not null, reason text not null, at integer not null);`,
+  `-- One row per command that was accepted: accepted, started, or done with its result.
+   create table command (
+     uid text not null, id text not null, state text not null, json text not null, at integer not null,
+     primary key (uid, id)
+   ) without rowid;
+   create index command_at on command (at);`,
 ];
 
 /** The node's database and the name of its history. */

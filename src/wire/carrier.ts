@@ -39,7 +39,11 @@ const HANDSHAKE_MS = 10_000;
  * Dials a cloud, such as `wss://cloud.example.com:7443`.
  * @throws {Fault} `UPLINK_LOST` when nobody answers, `IDENTITY_REFUSED` when either certificate is not accepted.
  */
-export async function dial(url: string, { authority, certificate, key }: CarrierTls, signal: AbortSignal): Promise<Carrier> {
+export async function dial(
+  url: string,
+  { authority, certificate, key }: CarrierTls,
+  signal: AbortSignal,
+): Promise<Carrier> {
   signal.throwIfAborted();
   const socket = new WebSocket(url, PROTOCOL, {
     ca: authority,

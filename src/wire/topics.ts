@@ -1,5 +1,5 @@
-import { at, quality, value } from "#devices/value";
 import { wishState } from "#devices/twin";
+import { at, quality, value } from "#devices/value";
 import { z } from "#std/schema";
 import { topic } from "./topic.ts";
 
@@ -47,6 +47,20 @@ export const topics = {
       value: value.optional(),
       fault: fault.optional(),
     }),
+  }),
+  command: topic({
+    pattern: "devices/{device}/commands/{command}",
+    summary: "Tells a device to do something, once per id, within the deadline.",
+    body: z.strictObject({
+      id: id.min(1),
+      args: z.array(value).max(64).optional(),
+      deadlineMs: z.number().int().min(1).max(3_600_000).optional(),
+    }),
+  }),
+  commandResult: topic({
+    pattern: "devices/{device}/commands/{command}/result",
+    summary: "The outcome of the command with the same id; repeated when the same id is asked again.",
+    body: z.object({ id: id.optional(), ok: z.boolean(), value: value.optional(), fault: fault.optional() }),
   }),
   status: topic({
     pattern: "devices/{device}/status",

@@ -21,6 +21,11 @@ export interface Ports {
   readonly clock: Clock;
 }
 
+/** Something to do on an open connection, between two visits. */
+type Job = (connection: Connection, signal: AbortSignal) => Promise<void>;
+
+/** Jobs that may wait for the link. */
+const MOST_JOBS = 64;
 const RECONNECT = { firstMs: 250, longestMs: 15_000 };
 const CONNECT_MS = 5_000;
 const DEFAULT_TIMEOUT_MS = 1_000;
@@ -39,6 +44,7 @@ export class Bus {
   readonly #bell = new Bell();
   readonly #changed = new Bell();
   #devices: readonly DeviceTwin[] = [];
+  readonly #jobs: Job[] = [];
   #turns = new Turns<Visit>([], 0, false);
   #visits: readonly Visit[] = [];
   #pushed: readonly Visit[] = [];
@@ -64,6 +70,36 @@ export class Bus {
   /** Says that there is a wish to write. */
   hasten(): void {
     this.#bell.ring();
+  }
+
+  /**
+   * Does something on the connection as soon as nothing else is under way; it goes before wishes and visits.
+   * @param signal - ends the waiting, and is what the work gets.
+   * @throws {Fault} `OVERLOADED` when too much waits already; whatever the work throws.
+   */
+  ask<T>(work: (connection: Connection, signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
+    if (this.#jobs.length >= MOST_JOBS)
+      return Promise.reject(new Fault("OVERLOADED", `${MOST_JOBS} commands wait for this link already`));
+    return new Promise<T>((resolve, reject) => {
+      const leave = () => {
+        const index = this.#jobs.indexOf(job);
+        if (index >= 0) this.#jobs.splice(index, 1);
+        reject(signal.reason);
+      };
+      const job: Job = async (connection) => {
+        signal.removeEventListener("abort", leave);
+        try {
+          resolve(await work(connection, signal));
+        } catch (error) {
+          reject(error);
+          if (Fault.is(error, "LINK_LOST")) throw error;
+        }
+      };
+      if (signal.aborted) return reject(signal.reason);
+      signal.addEventListener("abort", leave, { once: true });
+      this.#jobs.push(job);
+      this.#bell.ring();
+    });
   }
 
   async serve(signal: AbortSignal): Promise<void> {
@@ -124,6 +160,7 @@ export class Bus {
   async #work(connection: Connection, signal: AbortSignal): Promise<never> {
     const { clock } = this.#ports;
     for (;;) {
+      for (let job = this.#jobs.shift(); job; job = this.#jobs.shift()) await job(connection, signal);
       const turn = this.#turns.next();
       const waitMs = turn ? Math.ceil(turn.dueMs - clock.monotonic()) : undefined;
       if (!turn || (waitMs ?? 1) > 0) {

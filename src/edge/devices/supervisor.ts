@@ -5,6 +5,7 @@ import { Fault } from "#std/fault";
 import type { Log } from "#std/log";
 import { Scope } from "#std/scope";
 import type { Database } from "#std/sqlite";
+import type { DeviceTwin } from "../twins.ts";
 import { Bus, type Ports } from "./bus.ts";
 
 interface Running {
@@ -69,6 +70,13 @@ export class Supervisor implements AsyncDisposable {
   /** Tells the bus of a device that there is a wish to write. */
   hasten(linkKey: string): void {
     this.#buses.get(linkKey)?.bus.hasten();
+  }
+
+  /** The bus that a device is on. @throws {Fault} `DEVICE_UNKNOWN` when it does not run. */
+  busOf({ declared, device, health }: DeviceTwin): Bus {
+    const running = device && this.#buses.get(device.linkKey);
+    if (!running) throw new Fault("DEVICE_UNKNOWN", `${declared.name} does not run: ${health.message}`);
+    return running.bus;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
