@@ -7,13 +7,15 @@ import { Fault } from "#std/fault";
 import type { Endpoint } from "#std/listen";
 import type { Log } from "#std/log";
 import { Scope } from "#std/scope";
+import { fingerprint } from "#std/x509";
 import { WIRE_VERSION } from "#wire/messages";
 import { openApi } from "./api.ts";
 import type { CloudOptions } from "./config.ts";
-import { Controller, type SchemaTable } from "./devices/controller.ts";
+import { Controller } from "./devices/controller.ts";
+import type { SchemaTable } from "./devices/declarations.ts";
 import { serveEvents } from "./devices/events.ts";
 import { Reports, type Span, type Told } from "./devices/reports.ts";
-import { openAuthority } from "./join/authority.ts";
+import { openAuthority, openAuthorityKeys } from "./join/authority.ts";
 import { openJoin } from "./join/server.ts";
 import { Tokens } from "./join/tokens.ts";
 import { openKube } from "./kube/client.ts";
@@ -55,6 +57,7 @@ export interface Cloud extends AsyncDisposable {
 /** Long enough to walk to the machine, short enough to be forgotten without harm. */
 const TOKEN_MS = 3_600_000;
 const PRUNE_MS = 60_000;
+const LOOK_MS = 100;
 const DAY_MS = 86_400_000;
 const PROGRAM = `skerry cloud, wire ${WIRE_VERSION}`;
 
@@ -80,12 +83,12 @@ export async function runCloud(options: CloudOptions, ports: CloudPorts, signal:
 
 /** The tokens of a cloud's data folder, for commands beside a running cloud. */
 export async function openTokens(
-  { dataDir, hosts }: Pick<CloudOptions, "dataDir" | "hosts">,
+  { dataDir }: Pick<CloudOptions, "dataDir">,
   { log, clock }: Pick<CloudPorts, "log" | "clock">,
 ): Promise<{ readonly tokens: Tokens } & Disposable> {
-  const authority = await openAuthority({ dataDir, hosts, log, clock });
+  const { certificate } = await openAuthorityKeys(dataDir, log);
   const db = openStore(dataDir, log);
-  return { tokens: new Tokens(db, authority.fingerprint, clock), [Symbol.dispose]: () => db[Symbol.dispose]() };
+  return { tokens: new Tokens(db, fingerprint(certificate), clock), [Symbol.dispose]: () => db[Symbol.dispose]() };
 }
 
 async function compose(options: CloudOptions, ports: CloudPorts, scope: Scope): Promise<Cloud> {
@@ -122,7 +125,12 @@ async function compose(options: CloudOptions, ports: CloudPorts, scope: Scope): 
     await prepareCluster({ kube, log, clock }, signal);
     await controller.serve(signal);
   });
-  scope.run("events", (signal) => serveEvents({ kube, reports, log, clock }, signal));
+  const isOf = controller.isOf.bind(controller);
+  scope.run("events", async (signal) => {
+    // Before the devices are known, every event would seem to be about none.
+    while (!controller.isReady) await clock.sleep(LOOK_MS, signal);
+    await serveEvents({ kube, reports, isOf, log, clock }, signal);
+  });
   scope.run("retention", async (signal) => {
     const { keepDays, ...most } = options.telemetry;
     for (;;) {

@@ -38,27 +38,35 @@ const RENEW_PART = 1 / 3;
 
 /** Opens the authority; the first time it is created. Its keys are readable for this user alone. */
 export async function openAuthority({ dataDir, hosts, log, clock }: AuthorityOptions): Promise<Authority> {
-  const files = dataDir === ":memory:" ? undefined : join(dataDir, "authority");
-  let authority = read(files, "ca");
-  if (!authority) {
-    authority = await createAuthority("skerry", AUTHORITY_DAYS);
-    write(files, "ca", authority);
-    log.info("authority created", { fingerprint: fingerprint(authority.certificate) });
-  }
+  const authority = await openAuthorityKeys(dataDir, log);
+  const files = folderOf(dataDir);
   let server = read(files, "server");
   if (!server || !serves(server.certificate, authority.certificate, hosts, clock.now())) {
     server = await issue(authority, { commonName: "skerry-cloud", hosts, usage: "server", days: SERVER_DAYS });
     write(files, "server", server);
     log.info("server certificate issued", { hosts });
   }
-  const ca = authority;
   return {
-    certificate: ca.certificate,
-    fingerprint: fingerprint(ca.certificate),
+    certificate: authority.certificate,
+    fingerprint: fingerprint(authority.certificate),
     server,
     certify: (node, request) =>
-      sign(ca, request, { commonName: node, organizations: ["skerry:nodes"], usage: "client", days: NODE_DAYS }),
+      sign(authority, request, { commonName: node, organizations: ["skerry:nodes"], usage: "client", days: NODE_DAYS }),
   };
+}
+
+/** The authority's own certificate and key, created when there are none. */
+export async function openAuthorityKeys(dataDir: string, log: Log): Promise<Credentials> {
+  const present = read(folderOf(dataDir), "ca");
+  if (present) return present;
+  const created = await createAuthority("skerry", AUTHORITY_DAYS);
+  write(folderOf(dataDir), "ca", created);
+  log.info("authority created", { fingerprint: fingerprint(created.certificate) });
+  return created;
+}
+
+function folderOf(dataDir: string): string | undefined {
+  return dataDir === ":memory:" ? undefined : join(dataDir, "authority");
 }
 
 /** Whether a server certificate is of this authority, names every host, and lasts. */

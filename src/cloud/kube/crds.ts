@@ -1,4 +1,4 @@
-import { crds } from "#devices/crd";
+import { crds, deviceKind, modelKind } from "#devices/crd";
 import type { Clock } from "#std/clock";
 import { Fault } from "#std/fault";
 import type { Log } from "#std/log";
@@ -22,15 +22,17 @@ const MOST_LOOKS = 300;
  * @throws {Fault} `CLUSTER_UNREACHABLE`; `CLUSTER_REFUSED` when a definition is missing and may not be created.
  */
 export async function applyCrds({ kube, log, clock }: CrdPorts, signal: AbortSignal): Promise<void> {
-  for (const wanted of crds() as readonly ApiObject[]) {
+  for (const [i, wanted] of (crds() as readonly ApiObject[]).entries()) {
     const { name } = wanted.metadata;
     try {
       if (await applyOne(kube, wanted, signal)) log.info("CRD applied", { crd: name });
+      await established(kube, name, clock, signal);
     } catch (error) {
       if (!isRefused(error, "Forbidden")) throw error;
       log.warn("CRD can not be applied, using what is there", { crd: name, error });
+      // Who may not see the definition may still use what it defines.
+      await kube.list(i === 0 ? modelKind : deviceKind, signal);
     }
-    await established(kube, name, clock, signal);
   }
 }
 

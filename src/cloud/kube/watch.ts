@@ -30,6 +30,8 @@ export interface MirrorOptions {
 const WATCH_MS = 240_000;
 /** What a server may be late with the end that it was asked for. */
 const MARGIN_MS = 30_000;
+/** A watch that lasted this long was good, however it ended. */
+const STABLE_MS = 10_000;
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 30_000;
 
@@ -78,6 +80,7 @@ export class Mirror {
         if (clock.monotonic() - began >= FIRST_WAIT_MS) continue;
       } catch (error) {
         if (signal.aborted) return;
+        if (clock.monotonic() - began > STABLE_MS) failures = 0;
         if (isRefused(error, "Gone", "Expired")) {
           log.info("version forgotten by the server, listing anew");
           this.#version = undefined;
