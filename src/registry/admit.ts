@@ -35,7 +35,9 @@ export function conform(
   const apiVersion = apiVersionOf(resource);
   const given = { apiVersion: value.apiVersion ?? apiVersion, kind: value.kind ?? resource.kind };
   if (given.apiVersion !== apiVersion)
-    throw badRequest(`the API version in the data (${text(given.apiVersion)}) does not match the expected API version (${apiVersion})`);
+    throw badRequest(
+      `the API version in the data (${text(given.apiVersion)}) does not match the expected API version (${apiVersion})`,
+    );
   if (given.kind !== resource.kind)
     throw badRequest(`the kind in the data (${text(given.kind)}) does not match the expected kind (${resource.kind})`);
   const unknown: string[] = [];
@@ -86,11 +88,16 @@ function checkMetadata({ metadata }: KubeObject, causes: Cause[]): void {
   const { labels, annotations, finalizers = [], ownerReferences = [] } = metadata;
   const invalidValue = (field: string, value: string, why: string) =>
     causes.push({ reason: "FieldValueInvalid", field, message: `Invalid value: ${show(value)}: ${why}` });
-  const qualified = "name part must consist of alphanumeric characters, '-', '_' or '.', with an optional DNS prefix and '/'";
+  const qualified =
+    "name part must consist of alphanumeric characters, '-', '_' or '.', with an optional DNS prefix and '/'";
   for (const [key, value] of Object.entries(labels ?? {})) {
     if (!isQualifiedName(key)) invalidValue("metadata.labels", key, qualified);
     if (!isLabelValue(value))
-      invalidValue("metadata.labels", value, "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and be no more than 63 characters");
+      invalidValue(
+        "metadata.labels",
+        value,
+        "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and be no more than 63 characters",
+      );
   }
   let bytes = 0;
   for (const [key, value] of Object.entries(annotations ?? {})) {
@@ -105,5 +112,9 @@ function checkMetadata({ metadata }: KubeObject, causes: Cause[]): void {
     if (!isQualifiedName(finalizer)) invalidValue("metadata.finalizers", finalizer, qualified);
   const controllers = (ownerReferences ?? []).filter(({ controller }) => controller === true);
   if (controllers.length > 1)
-    invalidValue("metadata.ownerReferences", controllers[1]?.name ?? "", "only one reference can have controller set to true");
+    invalidValue(
+      "metadata.ownerReferences",
+      controllers[1]?.name ?? "",
+      "only one reference can have controller set to true",
+    );
 }

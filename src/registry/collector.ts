@@ -143,7 +143,14 @@ async function advance(api: Api, row: Row, resource: Resource): Promise<void> {
         const kind = api.catalog().byKey(one.key);
         if (!kind) continue;
         if (orphan) disown(tx, one, kind, row.uid);
-        else dispose(tx, one, kind, api.store.dependents(one.uid, 1).length > 0 ? "Foreground" : "Background", around(api));
+        else
+          dispose(
+            tx,
+            one,
+            kind,
+            api.store.dependents(one.uid, 1).length > 0 ? "Foreground" : "Background",
+            around(api),
+          );
       }
       if (open.length > 0) return true;
       if (orphan) release(tx, now, resource, ORPHAN);

@@ -32,14 +32,21 @@ export function checkDefinition(definition: KubeObject, old: KubeObject | undefi
   if (RESERVED.has(group) || (guarded && definition.metadata.annotations?.[APPROVED] === undefined))
     invalid("spec.group", group, `protected groups must have approval annotation "${APPROVED}"`);
   for (const field of ["plural", "singular"] as const)
-    if (nameProblem(names[field], "label") !== undefined) invalid(`spec.names.${field}`, names[field], "must be a DNS label");
+    if (nameProblem(names[field], "label") !== undefined)
+      invalid(`spec.names.${field}`, names[field], "must be a DNS label");
   for (const [index, name] of names.shortNames.entries())
-    if (nameProblem(name, "label") !== undefined) invalid(`spec.names.shortNames[${index}]`, name, "must be a DNS label");
+    if (nameProblem(name, "label") !== undefined)
+      invalid(`spec.names.shortNames[${index}]`, name, "must be a DNS label");
   if (nameProblem(names.kind.toLowerCase(), "label") !== undefined)
     invalid("spec.names.kind", names.kind, "may have mixed case, but should otherwise match a DNS label");
-  if (names.listKind === names.kind) invalid("spec.names.listKind", names.listKind, "kind and listKind may not be the same");
+  if (names.listKind === names.kind)
+    invalid("spec.names.listKind", names.listKind, "kind and listKind may not be the same");
   if (spec.preserveUnknownFields === true)
-    invalid("spec.preserveUnknownFields", true, "cannot set to true, set x-kubernetes-preserve-unknown-fields to true instead");
+    invalid(
+      "spec.preserveUnknownFields",
+      true,
+      "cannot set to true, set x-kubernetes-preserve-unknown-fields to true instead",
+    );
   const strategy = object(spec.conversion).strategy;
   if (strategy !== undefined && strategy !== "None")
     causes.push({
@@ -73,11 +80,21 @@ function checkVersions(versions: readonly JsonObject[], causes: Cause[]): void {
 function checkVersion(version: JsonObject, path: string, causes: Cause[]): void {
   const problem = nameProblem(text(version.name), "label");
   if (problem !== undefined)
-    causes.push({ reason: "FieldValueInvalid", field: `${path}.name`, message: `Invalid value: ${JSON.stringify(version.name)}: ${problem}` });
+    causes.push({
+      reason: "FieldValueInvalid",
+      field: `${path}.name`,
+      message: `Invalid value: ${JSON.stringify(version.name)}: ${problem}`,
+    });
   causes.push(...checkStructural(object(version.schema).openAPIV3Schema, `${path}.schema.openAPIV3Schema`));
   const paths = [
-    ...list(version.additionalPrinterColumns).map((one, index) => [`additionalPrinterColumns[${index}].jsonPath`, object(one).jsonPath]),
-    ...list(version.selectableFields).map((one, index) => [`selectableFields[${index}].jsonPath`, object(one).jsonPath]),
+    ...list(version.additionalPrinterColumns).map((one, index) => [
+      `additionalPrinterColumns[${index}].jsonPath`,
+      object(one).jsonPath,
+    ]),
+    ...list(version.selectableFields).map((one, index) => [
+      `selectableFields[${index}].jsonPath`,
+      object(one).jsonPath,
+    ]),
   ];
   for (const [field, value] of paths)
     if (!text(value).startsWith(".") || parsePath(text(value)) === undefined)
@@ -108,7 +125,11 @@ function checkUnchanged(definition: KubeObject, old: KubeObject, causes: Cause[]
   ];
   for (const [field, value, was] of fixed)
     if (!equal(value, was))
-      causes.push({ reason: "FieldValueInvalid", field, message: `Invalid value: ${JSON.stringify(value)}: field is immutable` });
+      causes.push({
+        reason: "FieldValueInvalid",
+        field,
+        message: `Invalid value: ${JSON.stringify(value)}: field is immutable`,
+      });
   const served = new Set(list(now.versions).map((version) => text(object(version).name)));
   for (const [index, stored] of list(object(old.status).storedVersions).entries())
     if (!served.has(String(stored)))

@@ -48,7 +48,9 @@ export function nameConflict(names: ClaimedNames, others: readonly KubeObject[])
 
 /** True when the condition of this type holds. */
 export function hasCondition(object_: JsonObject, type: string): boolean {
-  return list(object(object_.status).conditions).some((one) => object(one).type === type && object(one).status === "True");
+  return list(object(object_.status).conditions).some(
+    (one) => object(one).type === type && object(one).status === "True",
+  );
 }
 
 /**
@@ -74,7 +76,9 @@ export function definitionStatus(definition: KubeObject, others: readonly KubeOb
     ),
     ...(definition.metadata.deletionTimestamp === undefined
       ? []
-      : [condition("Terminating", true, "InstanceDeletionInProgress", "the objects of the resource are being deleted")]),
+      : [
+          condition("Terminating", true, "InstanceDeletionInProgress", "the objects of the resource are being deleted"),
+        ]),
   ];
   const old = list(before.conditions).filter(isObject);
   return {

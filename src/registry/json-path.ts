@@ -23,7 +23,8 @@ export function parsePath(path: string): Path | undefined {
   if (paths.has(path)) return paths.get(path);
   if (paths.size >= MOST_PATHS) paths.clear();
   const steps = parse(path);
-  const find = steps && ((value: unknown) => steps.reduce<readonly unknown[]>((found, step) => found.flatMap(step), [value]));
+  const find =
+    steps && ((value: unknown) => steps.reduce<readonly unknown[]>((found, step) => found.flatMap(step), [value]));
   paths.set(path, find);
   return find;
 }

@@ -42,7 +42,9 @@ const VALUE = /^(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
 function requirement(part: string, selector: string): Requirement {
   const found = read(part);
   if (!found || !KEY.test(found.key) || !found.values.every((value) => VALUE.test(value)))
-    throw badRequest(`unable to parse requirement: ${JSON.stringify(part)} of the label selector ${JSON.stringify(selector)}`);
+    throw badRequest(
+      `unable to parse requirement: ${JSON.stringify(part)} of the label selector ${JSON.stringify(selector)}`,
+    );
   return found;
 }
 

@@ -10,7 +10,9 @@ const QUALIFIED = /^[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?$/;
 /** What is wrong with a name; undefined when nothing is. **Source:** Kubernetes, "Object Names and IDs"; RFC 1123. */
 export function nameProblem(name: string, rule: Resource["nameRule"]): string | undefined {
   if (rule === "path")
-    return name === "." || name === ".." || /[/%]/.test(name) ? "may not be '.' or '..' nor contain '/' or '%'" : undefined;
+    return name === "." || name === ".." || /[/%]/.test(name)
+      ? "may not be '.' or '..' nor contain '/' or '%'"
+      : undefined;
   const most = rule === "label" ? 63 : 253;
   if (name.length > most) return `must be no more than ${most} characters`;
   if (rule === "label")

@@ -7,7 +7,12 @@ import { builtin, fields, string, strings } from "./kind.ts";
 
 const core = { group: "", version: "v1" };
 
-const texts = (description: string): Schema => ({ type: "array", nullable: true, description, items: { type: "string" } });
+const texts = (description: string): Schema => ({
+  type: "array",
+  nullable: true,
+  description,
+  items: { type: "string" },
+});
 
 const references = (description: string, properties: Readonly<Record<string, Schema>>): Schema => ({
   type: "array",
@@ -38,7 +43,12 @@ export const namespaces: Resource = builtin(
     verbs: ["create", "delete", "get", "list", "patch", "update", "watch"],
     columns: [
       nameColumn,
-      column({ name: "Status", type: "string", jsonPath: ".status.phase", description: "The status of the namespace." }),
+      column({
+        name: "Status",
+        type: "string",
+        jsonPath: ".status.phase",
+        description: "The status of the namespace.",
+      }),
       ageColumn,
     ],
   },

@@ -5,7 +5,12 @@ import type { Schema } from "../schema/schema.ts";
 import { builtin, fields, integer, string } from "./kind.ts";
 
 const flag = (description: string): Schema => ({ type: "boolean", description });
-const texts = (description: string): Schema => ({ type: "array", nullable: true, description, items: { type: "string" } });
+const texts = (description: string): Schema => ({
+  type: "array",
+  nullable: true,
+  description,
+  items: { type: "string" },
+});
 
 const names = fields("Names of the resource and its kind.", {
   plural: string("Name of the resource in URLs, lower case."),
@@ -78,7 +83,12 @@ export const definitions: Resource = builtin(
     columns: [
       nameColumn,
       {
-        ...column({ name: "Created At", type: "string", jsonPath: ".metadata.creationTimestamp", description: "When." }),
+        ...column({
+          name: "Created At",
+          type: "string",
+          jsonPath: ".metadata.creationTimestamp",
+          description: "When.",
+        }),
         format: "date-time",
       },
     ],

@@ -109,7 +109,12 @@ export const eventsV1: Resource = {
   key: events.key,
   storedAs: events.storedAs,
   conversion: {
-    toStored: (event) => rename(event, RENAMED.map(([core, newer]) => [newer, core]), { involvedObject: {} }),
+    toStored: (event) =>
+      rename(
+        event,
+        RENAMED.map(([core, newer]) => [newer, core]),
+        { involvedObject: {} },
+      ),
     fromStored: (event) => rename(event, RENAMED),
   },
 };
@@ -131,7 +136,12 @@ function eventColumns(about: "involvedObject" | "regarding"): readonly Column[] 
     field("lastTimestamp", "deprecatedLastTimestamp"),
     field("count", "deprecatedCount"),
   ];
-  const seen = (name: string, priority: number, description: string, times: (event: KubeObject) => readonly unknown[]) => ({
+  const seen = (
+    name: string,
+    priority: number,
+    description: string,
+    times: (event: KubeObject) => readonly unknown[],
+  ) => ({
     name,
     type: "string",
     description,
@@ -160,7 +170,10 @@ function eventColumns(about: "involvedObject" | "regarding"): readonly Column[] 
     },
     column({ name: "Subobject", type: "string", jsonPath: `.${about}.fieldPath`, description: "A part.", priority: 1 }),
     { name: "Source", type: "string", description: "Who reported it.", priority: 1, cell: reporter },
-    { ...column({ name: "Message", type: "string", jsonPath: `.${message}`, description: "What happened." }), cell: (event) => text(event[message]).trim() },
+    {
+      ...column({ name: "Message", type: "string", jsonPath: `.${message}`, description: "What happened." }),
+      cell: (event) => text(event[message]).trim(),
+    },
     seen("First Seen", 1, "Time since the event was first seen.", (event) => [
       event[first],
       event.eventTime,

@@ -1,6 +1,7 @@
 /** What built-in kinds do beyond their schema, by storage key. */
+
+import { CLEANUP_FINALIZER, claimedNames, DEFINITIONS_KEY, definitionStatus } from "../definition.ts";
 import { checkDefinition } from "../definition-check.ts";
-import { claimedNames, CLEANUP_FINALIZER, DEFINITIONS_KEY, definitionStatus } from "../definition.ts";
 import { equal, isObject, type JsonObject, object, text } from "../json.ts";
 import type { KubeObject } from "../resource.ts";
 import type { Cause } from "../status.ts";
@@ -26,7 +27,10 @@ export const NAMESPACE_FINALIZER = "kubernetes";
 
 const namespace: Rules = {
   settle(object_, old) {
-    const spec = { ...object(object_.spec), finalizers: object(old?.spec ?? { finalizers: [NAMESPACE_FINALIZER] }).finalizers };
+    const spec = {
+      ...object(object_.spec),
+      finalizers: object(old?.spec ?? { finalizers: [NAMESPACE_FINALIZER] }).finalizers,
+    };
     const phase = object_.metadata.deletionTimestamp === undefined ? "Active" : "Terminating";
     const labels = { ...object_.metadata.labels, "kubernetes.io/metadata.name": object_.metadata.name };
     const metadata = { ...object_.metadata, labels };
@@ -36,11 +40,11 @@ const namespace: Rules = {
 
 const secret: Rules = {
   prepare(object_) {
-    if (!isObject(object_.stringData)) return object_;
-    const added = Object.entries(object_.stringData).map(([key, value]) => [key, Buffer.from(text(value)).toString("base64")]);
-    const data = { ...object(object_.data), ...Object.fromEntries(added) };
-    const { stringData: _, ...rest } = object_;
-    return { ...rest, data } as KubeObject;
+    const { stringData, ...rest } = object_;
+    const typed = { ...rest, type: text(object_.type) || "Opaque" } as KubeObject;
+    if (!isObject(stringData)) return typed;
+    const added = Object.entries(stringData).map(([key, value]) => [key, Buffer.from(text(value)).toString("base64")]);
+    return { ...typed, data: { ...object(object_.data), ...Object.fromEntries(added) } };
   },
   check: (object_, old) => [
     ...immutable(object_, old, ["data", "type"]),
@@ -50,7 +54,10 @@ const secret: Rules = {
 };
 
 const configMap: Rules = {
-  check: (object_, old) => [...immutable(object_, old, ["data", "binaryData"]), ...keys(object_, ["data", "binaryData"])],
+  check: (object_, old) => [
+    ...immutable(object_, old, ["data", "binaryData"]),
+    ...keys(object_, ["data", "binaryData"]),
+  ],
 };
 
 function fixed(field: string, value: unknown): Cause {

@@ -25,7 +25,12 @@ export function strategicPatch(target: unknown, patch: unknown, schema: Schema):
   for (const [key, value] of Object.entries(fields)) {
     if (key.startsWith("$")) directives.push([key, value]);
     else if (value === null) delete result[key];
-    else put(result, key, mergeField(Object.hasOwn(result, key) ? result[key] : undefined, value, propertySchema(schema, key)));
+    else
+      put(
+        result,
+        key,
+        mergeField(Object.hasOwn(result, key) ? result[key] : undefined, value, propertySchema(schema, key)),
+      );
   }
   for (const [key, value] of directives) direct(result, key, list(value), schema);
   return result;
@@ -73,6 +78,11 @@ function direct(result: JsonObject, directive: string, values: readonly unknown[
       );
       return index < 0 ? values.length : index;
     };
-    if (Array.isArray(result[field])) put(result, field, list(result[field]).toSorted((a, b) => rank(a) - rank(b)));
+    if (Array.isArray(result[field]))
+      put(
+        result,
+        field,
+        list(result[field]).toSorted((a, b) => rank(a) - rank(b)),
+      );
   } else throw badRequest(`unknown directive of a strategic merge patch: ${directive}`);
 }

@@ -39,7 +39,11 @@ export const objectMeta: Schema = {
     resourceVersion: text(
       "An opaque value that represents the internal version of this object. Clients may give it back to have a write refused if the object changed meanwhile.",
     ),
-    generation: { type: "integer", format: "int64", description: "Counts the changes of the desired state. Read-only." },
+    generation: {
+      type: "integer",
+      format: "int64",
+      description: "Counts the changes of the desired state. Read-only.",
+    },
     creationTimestamp: {
       type: "string",
       nullable: true,

@@ -26,7 +26,8 @@ const VALIDATIONS = "x-kubernetes-validations";
  */
 export function checkStructural(schema: unknown, path: string): readonly Cause[] {
   const causes: Cause[] = [];
-  if (!isObject(schema)) return [{ reason: "FieldValueRequired", field: path, message: "Required value: schemas are required" }];
+  if (!isObject(schema))
+    return [{ reason: "FieldValueRequired", field: path, message: "Required value: schemas are required" }];
   if (schema.type !== "object")
     causes.push({
       reason: "FieldValueInvalid",
@@ -57,7 +58,12 @@ function checkNode(schema: Record<string, unknown>, path: string, causes: Cause[
 
 function descend(child: unknown, path: string, causes: Cause[]): void {
   if (isObject(child)) checkNode(child, path, causes);
-  else causes.push({ reason: "FieldValueInvalid", field: path, message: `Invalid value: ${show(child)}: must be a schema` });
+  else
+    causes.push({
+      reason: "FieldValueInvalid",
+      field: path,
+      message: `Invalid value: ${show(child)}: must be a schema`,
+    });
 }
 
 function checkKeywords(
@@ -73,7 +79,11 @@ function checkKeywords(
     else if (!allowed.has(key)) forbid(causes, `${path}.${key}`, "not allowed here");
   }
   if (schema.uniqueItems === true)
-    forbid(causes, `${path}.uniqueItems`, "uniqueItems cannot be set to true since the runtime complexity becomes quadratic");
+    forbid(
+      causes,
+      `${path}.uniqueItems`,
+      "uniqueItems cannot be set to true since the runtime complexity becomes quadratic",
+    );
   if (typeof schema.pattern === "string" && compile(schema.pattern) === undefined) {
     const message = `Invalid value: ${show(schema.pattern)}: must be a valid regular expression without look-around and back references`;
     causes.push({ reason: "FieldValueInvalid", field: `${path}.pattern`, message });
@@ -109,7 +119,11 @@ function checkLists(schema: Record<string, unknown>, path: string, causes: Cause
     return;
   }
   if (keys.length === 0)
-    causes.push({ reason: "FieldValueRequired", field, message: "Required value: must not be empty if x-kubernetes-list-type is map" });
+    causes.push({
+      reason: "FieldValueRequired",
+      field,
+      message: "Required value: must not be empty if x-kubernetes-list-type is map",
+    });
   const items = isObject(schema.items) ? schema.items : {};
   const properties = isObject(items.properties) ? items.properties : {};
   for (const [index, key] of keys.entries())

@@ -28,7 +28,11 @@ export function show(value: unknown): string {
 }
 
 function wrong(path: string, value: unknown, rule: string): Cause {
-  return { reason: "FieldValueInvalid", field: path, message: `Invalid value: ${show(value)}: ${path} in body ${rule}` };
+  return {
+    reason: "FieldValueInvalid",
+    field: path,
+    message: `Invalid value: ${show(value)}: ${path} in body ${rule}`,
+  };
 }
 
 function typeOf(value: unknown): string {
@@ -138,7 +142,8 @@ function checkObject(
       causes.push({ reason: "FieldValueRequired", field: below(path, name), message: "Required value" });
   if (minProperties !== undefined && keys.length < minProperties)
     causes.push(wrong(path, value, `should have at least ${minProperties} properties`));
-  if (maxProperties !== undefined && keys.length > maxProperties) causes.push(tooMany(path, keys.length, maxProperties));
+  if (maxProperties !== undefined && keys.length > maxProperties)
+    causes.push(tooMany(path, keys.length, maxProperties));
   const before = object(old);
   for (const key of keys) {
     const child = propertySchema(schema, key);

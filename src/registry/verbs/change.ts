@@ -64,7 +64,11 @@ function store(
   if (equal(counted, old)) return row;
   const { metadata } = counted;
   const stored = toStored(counted, resource);
-  if (metadata.deletionTimestamp !== undefined && (metadata.finalizers ?? []).length === 0 && resource.key !== "namespaces") {
+  if (
+    metadata.deletionTimestamp !== undefined &&
+    (metadata.finalizers ?? []).length === 0 &&
+    resource.key !== "namespaces"
+  ) {
     tx.remove(row, stored);
     return { ...row, doc: JSON.stringify(stored) };
   }
@@ -83,7 +87,11 @@ function checkIdentity({ metadata }: KubeObject, old: KubeObject, { resource, na
   if (metadata.namespace !== undefined && metadata.namespace !== "" && metadata.namespace !== namespace)
     throw badRequest("the namespace of the provided object does not match the namespace sent on the request");
   if (metadata.uid !== undefined && metadata.uid !== "" && metadata.uid !== old.metadata.uid)
-    throw conflict(resource, name, `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${old.metadata.uid}`);
+    throw conflict(
+      resource,
+      name,
+      `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${old.metadata.uid}`,
+    );
   const { resourceVersion = "" } = metadata;
   if (resourceVersion === "" && resource.custom) {
     const message = "Invalid value: 0x0: must be specified for an update";
@@ -102,7 +110,13 @@ function merged(wish: KubeObject, old: KubeObject, { resource, part }: Target): 
   const { apiVersion, kind } = old;
   if (part === "status") {
     const { status: _, ...rest } = old;
-    return { ...rest, apiVersion, kind, metadata: old.metadata, ...(wish.status === undefined ? {} : { status: wish.status }) };
+    return {
+      ...rest,
+      apiVersion,
+      kind,
+      metadata: old.metadata,
+      ...(wish.status === undefined ? {} : { status: wish.status }),
+    };
   }
   const { labels, annotations, finalizers, ownerReferences, ...system } = old.metadata;
   const given = wish.metadata;

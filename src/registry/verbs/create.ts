@@ -29,7 +29,11 @@ export async function create(
     throw badRequest("resourceVersion should not be set on objects to be created");
   const { status, ...rest } = incoming;
   const kept = resource.status || status === undefined ? rest : { ...rest, status };
-  const born: KubeObject = { ...kept, ...identity(incoming), metadata: newMetadata(metadata, namespace, now, resource) };
+  const born: KubeObject = {
+    ...kept,
+    ...identity(incoming),
+    metadata: newMetadata(metadata, namespace, now, resource),
+  };
   const prepared = rulesOf(resource.key).prepare?.(born, undefined) ?? born;
   check(prepared, resource);
   const row = await api.store.write((tx) => {
@@ -65,7 +69,9 @@ function newMetadata(given: Metadata, namespace: string, now: string, { generati
 /** The part of metadata that belongs to the clients. Empty maps and lists count as absent. */
 export function freeMetadata(given: { readonly [field: string]: unknown }): Partial<Metadata> {
   return Object.fromEntries(
-    Object.entries(given).filter(([, value]) => typeof value === "object" && value !== null && Object.keys(value).length > 0),
+    Object.entries(given).filter(
+      ([, value]) => typeof value === "object" && value !== null && Object.keys(value).length > 0,
+    ),
   );
 }
 
@@ -81,6 +87,10 @@ function checkPlace(tx: Transaction, resource: Resource, namespace: string, name
   const { metadata } = JSON.parse(home.doc) as KubeObject;
   if (metadata.deletionTimestamp === undefined) return;
   const why = `unable to create new content in namespace ${namespace} because it is being terminated`;
-  const cause = { reason: "NamespaceTerminating", message: `namespace ${namespace} is being terminated`, field: "metadata.namespace" };
+  const cause = {
+    reason: "NamespaceTerminating",
+    message: `namespace ${namespace} is being terminated`,
+    field: "metadata.namespace",
+  };
   throw forbidden(resource, name, why, { causes: [cause] });
 }

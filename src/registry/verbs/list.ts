@@ -11,7 +11,11 @@ import { isSelected, type Selection, selectsAll } from "./selection.ts";
 export interface Page {
   readonly rows: readonly Row[];
   /** Fields of the list's metadata. */
-  readonly metadata: { readonly resourceVersion: string; readonly continue?: string; readonly remainingItemCount?: number };
+  readonly metadata: {
+    readonly resourceVersion: string;
+    readonly continue?: string;
+    readonly remainingItemCount?: number;
+  };
 }
 
 /** Rows that are read at once. */
@@ -34,7 +38,9 @@ export function list({ store }: Api, resource: Resource, selection: Selection, q
   const token = query.get("continue") ?? "";
   const from = token === "" ? undefined : parseToken(token);
   if (from && !store.follows(from.rv))
-    throw expired("The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.");
+    throw expired(
+      "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.",
+    );
   if (!from) checkVersion(query, store.head());
   const rv = from?.rv ?? store.head();
   const rows: Row[] = [];
@@ -60,7 +66,8 @@ export function objects(page: Page, resource: Resource): readonly KubeObject[] {
 
 function limitOf(given: string | null): number {
   if (given === null || given === "" || given === "0") return Number.POSITIVE_INFINITY;
-  if (!/^\d{1,9}$/.test(given)) throw badRequest(`limit: Invalid value: ${JSON.stringify(given)}: must be a positive integer`);
+  if (!/^\d{1,9}$/.test(given))
+    throw badRequest(`limit: Invalid value: ${JSON.stringify(given)}: must be a positive integer`);
   return Number(given);
 }
 

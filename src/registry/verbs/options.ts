@@ -20,7 +20,8 @@ const MODES: readonly FieldValidation[] = ["Strict", "Warn", "Ignore"];
 export function writeOptions(query: URLSearchParams): WriteOptions {
   const asked = query.get("fieldValidation") || "Warn";
   const mode = MODES.find((one) => one === asked);
-  if (!mode) throw badRequest(`fieldValidation: Unsupported value: "${asked}": supported values: "Ignore", "Strict", "Warn"`);
+  if (!mode)
+    throw badRequest(`fieldValidation: Unsupported value: "${asked}": supported values: "Ignore", "Strict", "Warn"`);
   return { dryRun: dryRun(query.getAll("dryRun")), fieldValidation: mode, warnings: [] };
 }
 
@@ -28,6 +29,7 @@ export function writeOptions(query: URLSearchParams): WriteOptions {
 export function dryRun(values: readonly unknown[]): boolean {
   const asked = values.filter((value) => value !== "");
   const other = asked.find((value) => value !== "All");
-  if (other !== undefined) throw badRequest(`dryRun: Unsupported value: ${JSON.stringify(other)}: supported values: "All"`);
+  if (other !== undefined)
+    throw badRequest(`dryRun: Unsupported value: ${JSON.stringify(other)}: supported values: "All"`);
   return asked.length > 0;
 }

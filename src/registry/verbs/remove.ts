@@ -30,7 +30,9 @@ export function deleteOptions(body: unknown, query: URLSearchParams): DeleteOpti
   const policy = given.propagationPolicy ?? query.get("propagationPolicy") ?? legacy(given, query);
   const propagation = POLICIES.find((one) => one === policy);
   if (!propagation)
-    throw badRequest(`propagationPolicy: Unsupported value: ${JSON.stringify(policy)}: supported values: "Background", "Foreground", "Orphan"`);
+    throw badRequest(
+      `propagationPolicy: Unsupported value: ${JSON.stringify(policy)}: supported values: "Background", "Foreground", "Orphan"`,
+    );
   const { uid, resourceVersion } = object(given.preconditions);
   const asked = [...(Array.isArray(given.dryRun) ? given.dryRun : []), ...query.getAll("dryRun")];
   return {
@@ -94,7 +96,11 @@ export async function removeAll(
 
 function checkPreconditions(row: Row, resource: Resource, { uid, resourceVersion }: DeleteOptions): void {
   if (uid !== undefined && uid !== row.uid)
-    throw conflict(resource, row.name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${row.uid}`);
+    throw conflict(
+      resource,
+      row.name,
+      `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${row.uid}`,
+    );
   if (resourceVersion !== undefined && resourceVersion !== String(row.rv))
     throw conflict(
       resource,

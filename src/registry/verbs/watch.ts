@@ -95,7 +95,8 @@ export async function* watch(
       if (changes.length === PAGE) continue;
       last = Math.max(last, head);
       const now = clock.monotonic();
-      const ending = signal.aborted || now >= end || !api.catalog().find(resource.group, resource.version, resource.plural);
+      const ending =
+        signal.aborted || now >= end || !api.catalog().find(resource.group, resource.version, resource.plural);
       if (bookmarks && (ending || now >= bookmarkAt)) {
         yield { on: "BOOKMARK", resourceVersion: String(last), initialEnd: false };
         bookmarkAt = now + BOOKMARK_MS;
