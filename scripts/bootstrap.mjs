@@ -9,7 +9,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { giveUp, mustFindNode, run } from "../bin/launch.mjs";
+import { giveUp, mustFindNode, run, runProgram } from "../bin/launch.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const [name = "", ...args] = process.argv.slice(2);
@@ -32,9 +32,7 @@ const tasks = {
 if (!isInstalled()) await install();
 const nodePath = mustFindNode(root);
 const task = Object.hasOwn(tasks, name) ? tasks[name] : undefined;
-process.exitCode = task
-  ? await task()
-  : await run(nodePath, [...sourceFlags, join(root, "src/cli/main.ts"), name, ...args]);
+process.exitCode = task ? await task() : await runProgram(root, nodePath, process.argv.slice(2));
 
 function node(...args) {
   return run(nodePath, args, { cwd: root });

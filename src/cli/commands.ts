@@ -1,0 +1,40 @@
+import type { Command } from "./command.ts";
+import { completion } from "./commands/completion.ts";
+import { deviceGet } from "./commands/device-get.ts";
+import { deviceList } from "./commands/device-list.ts";
+import { deviceSet } from "./commands/device-set.ts";
+import { deviceWatch } from "./commands/device-watch.ts";
+import { join } from "./commands/join.ts";
+import { reset } from "./commands/reset.ts";
+import { runCloud } from "./commands/run-cloud.ts";
+import { runDev } from "./commands/run-dev.ts";
+import { runEdge } from "./commands/run-edge.ts";
+import { tokenCreate } from "./commands/token-create.ts";
+import { tokenList } from "./commands/token-list.ts";
+import { tokenRevoke } from "./commands/token-revoke.ts";
+import { version } from "./commands/version.ts";
+
+/** What stands before the second word of a command. */
+export const groups: Readonly<Record<string, string>> = {
+  run: "Run a role of the stack in the foreground.",
+  device: "Look at devices and wish values, through a cluster or directly at a site.",
+  token: "Make, list and revoke the one-use tokens by which machines become nodes.",
+};
+
+/** Every command of `edgeadm`. Parser, help, completion and `docs/cli.md` are made from this table. */
+export const commands: readonly Command[] = [
+  runDev,
+  runEdge,
+  runCloud,
+  deviceList,
+  deviceGet,
+  deviceSet,
+  deviceWatch,
+  tokenCreate,
+  tokenList,
+  tokenRevoke,
+  join,
+  reset,
+  version,
+  completion,
+];

@@ -1,0 +1,18 @@
+import { accessSync, chmodSync, constants, existsSync, mkdirSync, statSync } from "node:fs";
+import { Fault } from "#std/fault";
+
+/** Creates a data directory that its user alone can read. @throws {Fault} `PERMISSION_MISSING` */
+export function makeDataDir(path: string): void {
+  try {
+    if (!existsSync(path)) {
+      mkdirSync(path, { recursive: true, mode: 0o700 });
+      // The umask may have taken from that, and never adds.
+      chmodSync(path, 0o700);
+    }
+    if (!statSync(path).isDirectory()) throw new Error("it is a file");
+    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Fault("PERMISSION_MISSING", `the data directory ${path} can not be used: ${why}`, { cause });
+  }
+}

@@ -1,0 +1,77 @@
+import type { Value } from "#devices/value";
+import { age, table } from "../table.ts";
+import type { DeviceView, Outcome, PropertyView } from "./view.ts";
+
+/** Numbers with more digits than that are noise to the eye. */
+const DIGITS = 6;
+const LONGEST_VALUE = 40;
+
+/** A value as a table shows it. */
+export function showValue(value: Value | undefined): string {
+  if (value === undefined) return "-";
+  if (typeof value === "number")
+    return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(DIGITS)));
+  const text = typeof value === "string" ? value : JSON.stringify(value);
+  return text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE - 1)}…` : text;
+}
+
+/** One line for each device. */
+export function listLines(devices: readonly DeviceView[], nowMs: number): readonly string[] {
+  if (devices.length === 0) return ["no devices"];
+  const isSpread = new Set(devices.map(({ namespace }) => namespace)).size > 1;
+  const head = [...(isSpread ? ["NAMESPACE"] : []), "NAME", "MODEL", "NODE", "READY", "REASON", "SEEN", "VALUES"];
+  const rows = devices.map(({ namespace, name, model, node, online, reason, lastSeen, properties }) => [
+    ...(isSpread ? [namespace ?? ""] : []),
+    name,
+    model,
+    node ?? "-",
+    online ? "yes" : "no",
+    reason,
+    lastSeen === undefined ? "never" : age(nowMs - lastSeen),
+    properties.map(({ name, value, unit }) => `${name}=${showValue(value)}${unitOf(unit)}`).join(" "),
+  ]);
+  return table(head, rows);
+}
+
+/** All of one device. */
+export function deviceLines(device: DeviceView, nowMs: number): readonly string[] {
+  const { namespace, name, model, node, online, reason, message, lastSeen, properties } = device;
+  const facts = table(
+    ["Name", name],
+    [
+      ...(namespace === undefined ? [] : [["Namespace", namespace]]),
+      ["Model", model],
+      ...(node === undefined ? [] : [["Node", node]]),
+      ["Ready", `${online ? "yes" : "no"}: ${reason}${message === "" || message === reason ? "" : `, ${message}`}`],
+      ["Seen", lastSeen === undefined ? "never" : `${age(nowMs - lastSeen)} ago`],
+    ],
+  );
+  return [...facts, "", ...propertyLines(properties, nowMs)];
+}
+
+/** One line for each property. */
+export function propertyLines(properties: readonly PropertyView[], nowMs: number): readonly string[] {
+  const head = ["PROPERTY", "VALUE", "UNIT", "QUALITY", "AGE", "DESIRED", "STATE"];
+  const rows = properties.map(({ name, value, unit, quality, reason, at, desired, state, refusal }) => [
+    name,
+    showValue(value),
+    unit ?? "",
+    quality === undefined ? "-" : reason === undefined ? quality : `${quality}: ${reason}`,
+    at === undefined ? "-" : age(nowMs - at),
+    showValue(desired).replace(/^-$/, ""),
+    [state ?? "", refusal ?? ""].filter((text) => text !== "").join(": "),
+  ]);
+  return table(head, rows);
+}
+
+/** What became of a wish, as a sentence. */
+export function outcomeLine(device: string, { property, value, state, reason }: Outcome): string {
+  const why = reason === undefined ? "" : `: ${reason}`;
+  return `${device} ${property}=${showValue(value)} ${state}${why}`;
+}
+
+/** Units that people write after a number as they read them; others are shown by their code. */
+function unitOf(unit: string | undefined): string {
+  if (unit === undefined) return "";
+  return unit === "Cel" ? "°C" : unit;
+}

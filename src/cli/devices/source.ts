@@ -1,0 +1,52 @@
+import { existsSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { Fault } from "#std/fault";
+import type { World } from "../world.ts";
+import { openKubeDevices } from "./kube.ts";
+import { openSiteDevices } from "./site.ts";
+import type { DeviceSource } from "./view.ts";
+
+/** The options by which every command about devices finds them. */
+export const sourceOptions = {
+  kubeconfig: {
+    help: "The cluster. Without it $KUBECONFIG, then .skerry/kubeconfig, then ~/.kube/config.",
+    value: "FILE",
+  },
+  namespace: { help: "Namespace of the devices.", short: "n", value: "NAME", default: "default" },
+  allNamespaces: { help: "Devices of all namespaces.", short: "A" },
+  site: { help: "Ask a node at a site instead of a cluster, such as http://127.0.0.1:7080.", value: "URL" },
+} as const;
+
+interface SourceOptions {
+  readonly kubeconfig: string | undefined;
+  readonly namespace: string;
+  readonly allNamespaces: boolean;
+  readonly site: string | undefined;
+}
+
+/** Opens the place that the options name. @throws {Fault} `CLUSTER_UNREACHABLE` when no kubeconfig is to be found. */
+export async function openDevices(options: SourceOptions, world: World): Promise<DeviceSource> {
+  const { site, kubeconfig, namespace, allNamespaces } = options;
+  const { clock } = world;
+  if (site !== undefined) return openSiteDevices({ url: site, clock });
+  const path = kubeconfig ?? findKubeconfig(world);
+  if (!existsSync(path)) throw new Fault("CONFIG_INVALID", `${path}: there is no such kubeconfig`);
+  return openKubeDevices({ kubeconfig: path, namespace: allNamespaces ? undefined : namespace, clock });
+}
+
+/** The kubeconfig that is meant when none was named. */
+export function findKubeconfig({ env, cwd, root }: Pick<World, "env" | "cwd" | "root">): string {
+  const { KUBECONFIG = "", HOME } = env;
+  const [first] = KUBECONFIG.split(delimiter).filter((path) => path !== "");
+  if (first !== undefined) return first;
+  const usual = [join(cwd, ".skerry/kubeconfig"), join(root, ".skerry/kubeconfig"), join(HOME ?? "", ".kube/config")];
+  const found = usual.find((path) => existsSync(path));
+  if (found !== undefined) return found;
+  throw new Fault(
+    "CLUSTER_UNREACHABLE",
+    "no cluster is known: neither .skerry/kubeconfig nor ~/.kube/config is there",
+    {
+      hint: "Start one with edgeadm run dev, name one with --kubeconfig, or ask a site with --site.",
+    },
+  );
+}

@@ -1,0 +1,26 @@
+import { constants } from "node:os";
+
+/** The part of the process that this needs. */
+export interface Signalled {
+  on(signal: "SIGINT" | "SIGTERM" | "SIGHUP", listener: () => void): unknown;
+  exit(code: number): void;
+}
+
+/**
+ * One press of Ctrl-C may arrive several times: from the terminal, from npm and from our launcher, which all pass it on.
+ * What comes within this time is the same press.
+ */
+const SAME_PRESS_MS = 300;
+
+/** Turns the first signal into an abort. A second one ends the process at once. */
+export function abortOnSignal(target: Signalled, now: () => number): AbortSignal {
+  const end = new AbortController();
+  let first: number | undefined;
+  const hear = (name: "SIGINT" | "SIGTERM" | "SIGHUP") => () => {
+    first ??= now();
+    if (!end.signal.aborted) end.abort(new DOMException(`ended by ${name}`, "AbortError"));
+    else if (now() - first >= SAME_PRESS_MS) target.exit(128 + constants.signals[name]);
+  };
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) target.on(name, hear(name));
+  return end.signal;
+}
