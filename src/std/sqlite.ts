@@ -38,10 +38,10 @@ export interface DatabaseOptions {
  */
 export function openDatabase({ path, migrations, log }: DatabaseOptions): Database {
   const memory = path === ":memory:";
-  if (!memory) mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   let setAside: string | undefined;
   let db: Sqlite.Database;
   try {
+    if (!memory) mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     db = openChecked(path);
   } catch (error) {
     if (!isCorrupt(error) || memory) throw openFault(error, path);
@@ -82,7 +82,7 @@ function isCorrupt(error: unknown): boolean {
 function openFault(error: unknown, path: string): unknown {
   if (!(error instanceof Error)) return error;
   const code = "code" in error ? String(error.code) : "";
-  if (/^SQLITE_(CANTOPEN|READONLY|PERM|AUTH)/.test(code) || /directory does not exist|EACCES|EPERM/.test(error.message))
+  if (/^(SQLITE_(CANTOPEN|READONLY|PERM|AUTH)|EACCES|EPERM|EROFS|EEXIST|ENOTDIR)/.test(code))
     return new Fault("PERMISSION_MISSING", `${path} can not be opened: ${error.message}`, { cause: error });
   if (/^SQLITE_(BUSY|LOCKED)/.test(code))
     return new Fault("PERMISSION_MISSING", `${path} is held by another process`, { cause: error });
@@ -129,8 +129,9 @@ function wrap(db: Sqlite.Database, setAside: string | undefined): Database {
             const value = (batch.length === 1 ? work() : db.transaction(work)()) as never;
             settled.push(() => resolve(value));
           } catch (error) {
-            if (batch.length === 1) throw error;
-            settled.push(() => reject(error));
+            // A full disk may have rolled back everybody's work already; what came after would be outside of it.
+            if (batch.length === 1 || !db.inTransaction) throw error;
+            settled.push(() => reject(fullFault(error)));
           }
         }
       })();
