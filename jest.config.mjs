@@ -3,6 +3,7 @@ export default {
   testEnvironment: "node",
   testEnvironmentOptions: { customExportConditions: ["source", "node", "import", "node-addons"] },
   testMatch: ["<rootDir>/test/**/*.test.ts"],
+  setupFiles: ["<rootDir>/test/rigs/realm.ts"],
   extensionsToTreatAsEsm: [".ts"],
   transform: {
     "^.+\\.ts$": [
