@@ -25,23 +25,27 @@ function apply(root: JsonObject, operation: unknown): void {
   const path = pointer(operation.path);
   switch (op) {
     case "add":
-      return add(root, path, required(operation, value));
+      add(root, path, required(operation, value));
+      break;
     case "remove":
       remove(root, path);
-      return;
+      break;
     case "replace":
-      return replace(root, path, required(operation, value));
+      replace(root, path, required(operation, value));
+      break;
     case "move": {
       const from = pointer(operation.from);
       if (from.length < path.length && from.every((step, index) => step === path[index]))
         throw refused(operation.path, "a value can not be moved into itself");
-      return add(root, path, remove(root, from));
+      add(root, path, remove(root, from));
+      break;
     }
     case "copy":
-      return add(root, path, structuredClone(find(root, pointer(operation.from))));
+      add(root, path, structuredClone(find(root, pointer(operation.from))));
+      break;
     case "test":
       if (!equal(find(root, path), value)) throw refused(operation.path, "testing value failed");
-      return;
+      break;
     default:
       throw badRequest(`unknown operation of a JSON patch: ${JSON.stringify(op)}`);
   }

@@ -142,7 +142,10 @@ function junctors(schema: Record<string, unknown>): readonly (readonly [string, 
 
 /** Below allOf, anyOf, oneOf and not there may be rules for values only; the structure stands above. */
 function checkValuePart(part: unknown, path: string, causes: Cause[], parent: Record<string, unknown>): void {
-  if (!isObject(part)) return descend(part, path, causes);
+  if (!isObject(part)) {
+    descend(part, path, causes);
+    return;
+  }
   const intOrString = parent["x-kubernetes-int-or-string"] === true;
   checkKeywords(part, path, causes, intOrString ? new Set([...VALUES, "type"]) : new Set(VALUES));
   const { properties, items } = part;
