@@ -32,10 +32,10 @@ export async function openApi(options: ApiOptions): Promise<HttpServer> {
     app.get("/readyz", (_, reply) => reply.code(isReady() ? 200 : 503).send({ ok: isReady() }));
     app.get("/metrics", async (_, reply) => reply.type(metrics.contentType).send(await metrics.text()));
     app.get("/v1/nodes", () => ({
-      nodes: nodes.list().map(({ name, joinedAt, seenAt }) => {
-        const session = tunnel.sessions.get(name);
+      nodes: nodes.list().map((node) => {
+        const session = tunnel.sessions.get(node.name);
         const program = session ? { program: session.hello.program } : {};
-        return { name, connected: session !== undefined, joinedAt, seenAt, ...program };
+        return { ...node, connected: session !== undefined, ...program };
       }),
     }));
     app.get<{ Params: { namespace: string; device: string } }>(

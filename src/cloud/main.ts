@@ -15,14 +15,14 @@ import { Controller } from "./devices/controller.ts";
 import type { SchemaTable } from "./devices/declarations.ts";
 import { serveEvents } from "./devices/events.ts";
 import { Reports, type Span, type Told } from "./devices/reports.ts";
-import { openAuthority, openAuthorityKeys } from "./join/authority.ts";
+import { type Authority, openAuthority, openAuthorityKeys } from "./join/authority.ts";
 import { openJoin } from "./join/server.ts";
 import { Tokens } from "./join/tokens.ts";
 import { openKube } from "./kube/client.ts";
 import { applyCrds, type CrdPorts } from "./kube/crds.ts";
 import { type Access, type Kubeconfig, loadKubeconfig } from "./kube/kubeconfig.ts";
 import { cloudMetrics } from "./metrics.ts";
-import { isNodeName, Nodes } from "./nodes.ts";
+import { Nodes } from "./nodes.ts";
 import { openStore } from "./store.ts";
 import { openTunnel, type TunnelEvent } from "./tunnel/server.ts";
 
@@ -47,6 +47,8 @@ export interface Cloud extends AsyncDisposable {
   readonly tokens: Tokens;
   /** A one-use join token. @throws {Fault} `USAGE_INVALID` when no node can have that name. */
   createToken(node: string, ttlMs?: number): string;
+  /** Shuts a node out until it joins anew. False when there is no such node. */
+  refuse(node: string): boolean;
   isConnected(node: string): boolean;
   /** The telemetry of a device. */
   history(namespace: string, device: string, span?: Span): readonly Told[];
@@ -58,6 +60,8 @@ export interface Cloud extends AsyncDisposable {
 const TOKEN_MS = 3_600_000;
 const PRUNE_MS = 60_000;
 const LOOK_MS = 100;
+/** Certificates of a node follow each other no faster than this. */
+const RENEW_MS = 1_000;
 const DAY_MS = 86_400_000;
 const PROGRAM = `skerry cloud, wire ${WIRE_VERSION}`;
 
@@ -81,14 +85,15 @@ export async function runCloud(options: CloudOptions, ports: CloudPorts, signal:
   await cloud.done();
 }
 
-/** The tokens of a cloud's data folder, for commands beside a running cloud. */
+/** The tokens and nodes of a cloud's data folder, for commands beside a running cloud. */
 export async function openTokens(
   { dataDir }: Pick<CloudOptions, "dataDir">,
   { log, clock }: Pick<CloudPorts, "log" | "clock">,
-): Promise<{ readonly tokens: Tokens } & Disposable> {
+): Promise<{ readonly tokens: Tokens; readonly nodes: Nodes } & Disposable> {
   const { certificate } = await openAuthorityKeys(dataDir, log);
   const db = openStore(dataDir, log);
-  return { tokens: new Tokens(db, fingerprint(certificate), clock), [Symbol.dispose]: () => db[Symbol.dispose]() };
+  const tokens = new Tokens(db, fingerprint(certificate), clock);
+  return { tokens, nodes: new Nodes(db), [Symbol.dispose]: () => db[Symbol.dispose]() };
 }
 
 async function compose(options: CloudOptions, ports: CloudPorts, scope: Scope): Promise<Cloud> {
@@ -108,9 +113,9 @@ async function compose(options: CloudOptions, ports: CloudPorts, scope: Scope): 
       ...options.tunnel,
       tls: { ...authority.server, authority: authority.certificate },
       program: PROGRAM,
-      admits: isNodeName,
+      admits: (node) => nodes.admits(node),
       have: (node, epoch) => reports.have(node, epoch),
-      handle: (event) => take(event, { controller, reports, nodes, clock }),
+      handle: (event) => take(event, { authority, controller, reports, nodes, log, clock }),
       log,
       clock,
     }),
@@ -146,6 +151,7 @@ async function compose(options: CloudOptions, ports: CloudPorts, scope: Scope): 
     authority: authority.certificate,
     tokens,
     createToken: (node, ttlMs = TOKEN_MS) => tokens.create(node, ttlMs),
+    refuse: (node) => nodes.refuse(node, clock.now()),
     isConnected: (node) => tunnel.isConnected(node),
     history: (namespace, device, span) => reports.history(namespace, device, span),
     done: () => scope.done(),
@@ -154,14 +160,17 @@ async function compose(options: CloudOptions, ports: CloudPorts, scope: Scope): 
 }
 
 interface Takers {
+  readonly authority: Authority;
   readonly controller: Controller;
   readonly reports: Reports;
   readonly nodes: Nodes;
+  readonly log: Log;
   readonly clock: Clock;
 }
 
 /** Gives what happens at the tunnel to those whom it concerns. */
-async function take(event: TunnelEvent, { controller, reports, nodes, clock }: Takers): Promise<void> {
+async function take(event: TunnelEvent, takers: Takers): Promise<void> {
+  const { controller, reports, nodes, clock } = takers;
   const { node } = event;
   if (event.on !== "message") {
     nodes.seen(node, clock.now());
@@ -179,9 +188,30 @@ async function take(event: TunnelEvent, { controller, reports, nodes, clock }: T
       return;
     case "report":
       return controller.reported(node, message.report);
+    case "renew": {
+      const certificate = await renew(node, message.request, takers);
+      if (certificate !== undefined) session.send({ kind: "certificate", certificate });
+      return;
+    }
     case "stored":
       return;
   }
+}
+
+/** A connection is proof enough for the next certificate of the same name. */
+async function renew(
+  node: string,
+  request: string,
+  { authority, nodes, log, clock }: Takers,
+): Promise<string | undefined> {
+  if (clock.now() - (nodes.get(node)?.joinedAt ?? 0) < RENEW_MS) {
+    log.warn("renewal ignored, the certificate is new", { node });
+    return undefined;
+  }
+  const certificate = await authority.certify(node, request);
+  nodes.joined(node, clock.now());
+  log.info("node certificate renewed", { node });
+  return certificate;
 }
 
 const FIRST_WAIT_MS = 500;

@@ -5,6 +5,8 @@ export interface KnownNode {
   readonly name: string;
   readonly joinedAt: number | null;
   readonly seenAt: number | null;
+  /** Since when it may not connect. */
+  readonly refusedAt: number | null;
 }
 
 /** Names of nodes are names of Kubernetes objects. **Source:** RFC 1123, section 2.1. */
@@ -22,20 +24,35 @@ export class Nodes {
   constructor(db: Database) {
     this.#sql = {
       joined: db.prepare(
-        "insert into node values (?, ?, null) on conflict do update set joined_at = excluded.joined_at",
+        `insert into node (name, joined_at) values (?, ?)
+         on conflict do update set joined_at = excluded.joined_at, refused_at = null`,
       ),
-      seen: db.prepare("insert into node values (?, null, ?) on conflict do update set seen_at = excluded.seen_at"),
+      seen: db.prepare(
+        "insert into node (name, seen_at) values (?, ?) on conflict do update set seen_at = excluded.seen_at",
+      ),
+      refuse: db.prepare("update node set refused_at = ? where name = ?"),
       get: db.prepare<[string], KnownNode>(`${SELECT} where name = ?`),
       list: db.prepare<[], KnownNode>(`${SELECT} order by name`),
     };
   }
 
+  /** The node has a new certificate; it may connect, also when it was refused before. */
   joined(name: string, nowMs: number): void {
     this.#sql.joined.run(name, nowMs);
   }
 
   seen(name: string, nowMs: number): void {
     this.#sql.seen.run(name, nowMs);
+  }
+
+  /** Shuts the node out until it joins anew, whatever certificate it has. False when there is no such node. */
+  refuse(name: string, nowMs: number): boolean {
+    return this.#sql.refuse.run(nowMs, name).changes > 0;
+  }
+
+  /** Whether a certificate of this name may connect. */
+  admits(name: string): boolean {
+    return isNodeName(name) && (this.get(name)?.refusedAt ?? null) === null;
   }
 
   get(name: string): KnownNode | undefined {
@@ -47,4 +64,4 @@ export class Nodes {
   }
 }
 
-const SELECT = "select name, joined_at as joinedAt, seen_at as seenAt from node";
+const SELECT = "select name, joined_at as joinedAt, seen_at as seenAt, refused_at as refusedAt from node";

@@ -33,6 +33,8 @@ const migrations = [
      id text primary key, hash text not null, node text not null,
      created_at integer not null, expires_at integer not null, used_at integer, revoked_at integer
    ) without rowid;`,
+  // A node that was refused may not connect until it joins anew.
+  "alter table node add column refused_at integer;",
 ];
 
 /** Opens, or begins, the database of a cloud. @param dataDir - a folder, or `:memory:`. */

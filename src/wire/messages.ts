@@ -41,6 +41,8 @@ export const edgeMessage = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("report"), report: deviceReport }),
   /** A declaration is on disk at the node. */
   z.object({ kind: z.literal("stored"), uid: z.string(), generation: z.number().int() }),
+  /** Asks for a new certificate, before the present one expires: a request (PKCS #10, PEM) for a new key. */
+  z.object({ kind: z.literal("renew"), request: z.string().max(16_384) }),
   z.object({ kind: z.literal("ping") }),
 ]);
 export type EdgeMessage = z.infer<typeof edgeMessage>;
@@ -55,6 +57,8 @@ export const cloudMessage = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("roster"), uids: z.array(z.string()) }),
   /** These rows are on disk in the cloud. */
   z.object({ kind: z.literal("taken"), ranges: z.array(range) }),
+  /** Answers `renew`: the certificate, PEM. The next connection may show it. */
+  z.object({ kind: z.literal("certificate"), certificate: z.string() }),
   z.object({ kind: z.literal("ping") }),
 ]);
 export type CloudMessage = z.infer<typeof cloudMessage>;

@@ -31,7 +31,7 @@ export interface TunnelOptions extends Endpoint {
   readonly tls: CarrierTls;
   /** Name and version of this program, told to the nodes. */
   readonly program: string;
-  /** Whether a certificate's name may connect, beyond having a certificate. */
+  /** Whether a certificate's name may connect, and stay, beyond having a certificate. */
   readonly admits: (node: string) => boolean;
   /** What the cloud holds of a node's history. */
   readonly have: (node: string, epoch: string) => readonly Range[];
@@ -116,7 +116,8 @@ export async function openTunnel(options: TunnelOptions): Promise<Tunnel> {
     for (;;) {
       await clock.sleep(BEAT_MS, signal);
       for (const session of sessions.values()) {
-        if (session.silentMs > SILENCE_MS) session.close(`nothing was heard for ${SILENCE_MS / 1000} s`);
+        if (!options.admits(session.node)) session.close("the node was shut out");
+        else if (session.silentMs > SILENCE_MS) session.close(`nothing was heard for ${SILENCE_MS / 1000} s`);
         else if (session.quietMs > PING_MS) session.send({ kind: "ping" });
       }
     }

@@ -1,9 +1,10 @@
+import { X509Certificate } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join as joinPath } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import type { Cloud } from "#cloud/main";
-import { createAuthority, issue } from "#std/x509";
+import { createAuthority, createRequest, issue } from "#std/x509";
 import { encodeFrame } from "#wire/frame";
 import { WIRE_VERSION } from "#wire/messages";
 import { eventually } from "../../rigs/eventually.ts";
@@ -117,4 +118,31 @@ test("what begins with something else than hello is refused", async () => {
   using edge = await connect(cloud, "site-a", { greets: false });
   edge.sayBytes(encodeFrame({ kind: "ping" }));
   await eventually(() => edge.isClosed);
+});
+
+test("a node gets its next certificate over its connection, for a new key and the same name", async () => {
+  const tls = await join(cloud, "site-a");
+  using edge = await connect(cloud, "site-a", { tls });
+  const { request, key } = await createRequest("site-b");
+  const [{ certificate }] = await eventually(async () => {
+    edge.say({ kind: "renew", request });
+    const answers = edge.of("certificate");
+    return answers.length > 0 && (answers as [(typeof answers)[0]]);
+  });
+  expect(new X509Certificate(certificate).subject).toBe("CN=site-a\nO=skerry:nodes");
+  using renewed = await connect(cloud, "site-a", { tls: { ...tls, certificate, key } });
+  await eventually(() => renewed.of("welcome").length === 1);
+});
+
+test("a node that was shut out is disconnected and stays out until it joins anew", async () => {
+  const tls = await join(cloud, "site-a");
+  using edge = await connect(cloud, "site-a", { tls });
+  await eventually(() => cloud.isConnected("site-a"));
+  expect(cloud.refuse("site-a")).toBe(true);
+  await eventually(() => edge.isClosed);
+  using again = await connect(cloud, "site-a", { tls });
+  await eventually(() => again.isClosed);
+  expect(again.heard).toEqual([]);
+  using anew = await connect(cloud, "site-a");
+  await eventually(() => anew.of("welcome").length === 1);
 });
