@@ -61,6 +61,41 @@ export interface Connection<Station = unknown, Address = unknown, Command = unkn
    * @throws {Fault} `LINK_LOST` when the link is gone.
    */
   watch?(station: Station, points: readonly Point<Address>[], signal: AbortSignal): AsyncIterable<readonly Pushed[]>;
+  /**
+   * What the device says of itself, such as `{ vendor: "Acme", product: "PM 300" }`; empty when it has no such thing.
+   * @throws {Fault} as `read` does.
+   */
+  describe?(station: Station, signal: AbortSignal): Promise<Readonly<Record<string, string>>>;
+  /** What this device has taught the driver since the link was opened, and until when it is believed. */
+  learned?(station: Station): readonly Lesson[];
+  /** The last requests on this link with their answers, the oldest first: a ring of at most 32. */
+  readonly exchanges?: readonly Exchange[];
+}
+
+/** A limit of a device that its manual may not tell. */
+export interface Lesson {
+  /** `hole`: these do not exist; `limit`: so many at most may be asked at once. */
+  readonly kind: "hole" | "limit";
+  /** Part of the device that it concerns, such as the table `holding`. */
+  readonly table: string;
+  readonly start: number;
+  readonly count: number;
+  /** Milliseconds since the Unix epoch; then it is tried afresh. */
+  readonly until: number;
+}
+
+/** One request on a link and what came of it. */
+export interface Exchange {
+  /** When it was sent, in milliseconds since the Unix epoch. */
+  readonly at: number;
+  /** How long it took, in milliseconds. */
+  readonly ms: number;
+  /** The bytes as the protocol has them, without what only carries them: for Modbus unit and PDU. */
+  readonly request: Uint8Array;
+  /** Undefined when none came. */
+  readonly answer: Uint8Array | undefined;
+  /** What was wrong, in words; absent when all was well. */
+  readonly error?: string;
 }
 
 /** One reading that came by itself: of the point at `index`. */

@@ -29,7 +29,8 @@ export interface Device {
   readonly points: readonly Point[];
   /** Their addresses are parsed. */
   readonly commands: readonly CommandSpec[];
-  readonly desired: Readonly<Record<string, Value>>;
+  /** What the cloud wishes, by property. */
+  readonly desired: Readonly<Record<string, { readonly value: Value; readonly until?: number }>>;
   readonly keep: DeviceSpec["telemetry"]["keep"];
 }
 
@@ -109,7 +110,7 @@ export function expand(declared: Declaration, schemas: Schemas): Device {
         ? { ...command, address: schemas.command?.parse(command.address) as CommandSpec["address"] }
         : command,
     ),
-    desired: device.desired,
+    desired: wishesOf(device),
     keep: device.telemetry.keep,
   }));
 }
@@ -131,6 +132,15 @@ export function admit(device: Pick<Device, "name" | "properties">, property: str
 
 function pointOf({ name, address, every }: PropertySpec, { addresses }: DeviceSpec): Point<Record<string, unknown>> {
   return { property: name, address: addresses?.[name] ?? address, everyMs: every };
+}
+
+function wishesOf({ desired, desiredUntil = {} }: DeviceSpec): Device["desired"] {
+  return Object.fromEntries(
+    Object.entries(desired).map(([name, value]) => {
+      const until = desiredUntil[name];
+      return [name, until === undefined ? { value } : { value, until: Date.parse(until) }];
+    }),
+  );
 }
 
 function strayAddresses({ addresses = {} }: DeviceSpec, { properties }: ModelSpec): Problem[] {

@@ -1,6 +1,7 @@
 import { duration } from "#std/duration";
 import { z } from "#std/schema";
-import { value } from "./value.ts";
+import { conflictRule } from "./twin.ts";
+import { at, value } from "./value.ts";
 
 /** Group and version of our kinds. */
 export const GROUP = "devices.skerry.dev";
@@ -40,6 +41,9 @@ export const propertySpec = z
       })
       .optional()
       .describe("When a reading is reported. Without it, at each change."),
+    conflict: conflictRule
+      .default("cloud")
+      .describe("Who wins when cloud and site wished different things unknowing: cloud, site, newest, or manual."),
   })
   .superRefine(({ name, minimum, maximum, scale, type, access, report }, context) => {
     const problem = (path: string, message: string) => context.addIssue({ code: "custom", path: [path], message });
@@ -113,6 +117,10 @@ export const deviceSpec = z.strictObject({
     .record(propertyName, value)
     .default({})
     .describe("What properties should be. The node writes a value until the device says it."),
+  desiredUntil: z
+    .record(propertyName, z.iso.datetime({ offset: true }))
+    .optional()
+    .describe("When single desired values end by themselves."),
   telemetry: z
     .strictObject({
       keep: z
@@ -132,6 +140,10 @@ export const declaration = z.object({
   uid: z.string(),
   generation: z.number().int(),
   modelGeneration: z.number().int(),
+  /** When the cloud first saw this generation, in milliseconds since the epoch. */
+  at: at.optional(),
+  /** Versions of the site's wishes that stood in the status when it did, by property. */
+  seen: z.record(z.string(), z.number().int()).optional(),
   spec: z.unknown(),
   /** Undefined when there is no such model. */
   model: z.unknown().optional(),

@@ -1,6 +1,8 @@
 import { z } from "#std/schema";
-import { wishState } from "./twin.ts";
+import { conflictRule, wishState } from "./twin.ts";
 import { at, quality, value } from "./value.ts";
+
+const side = z.object({ by: z.enum(["cloud", "site"]), value });
 
 /** What a node says about one device, whole, whenever it changed: a level, not an event. */
 export const deviceReport = z.object({
@@ -28,6 +30,10 @@ export const deviceReport = z.object({
       by: z.enum(["cloud", "site"]).optional(),
       state: wishState.optional(),
       refusal: z.string().optional(),
+      /** Version of the site's wish, by which the cloud says later whether it knew of it. */
+      version: z.number().int().optional(),
+      until: at.optional(),
+      conflict: z.object({ rule: conflictRule, at, kept: side, lost: side }).optional(),
     }),
   ),
 });

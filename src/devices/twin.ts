@@ -5,14 +5,20 @@ import { equal, type Quality, type Value } from "./value.ts";
 export const wishState = z.enum(["pending", "applied", "refused"]);
 export type WishState = z.infer<typeof wishState>;
 
+/** Who wins when cloud and site wished different things without knowing of each other: `conflict` of a property. */
+export const conflictRule = z.enum(["cloud", "site", "newest", "manual"]);
+export type ConflictRule = z.infer<typeof conflictRule>;
+
 /** What somebody wants a property to be. Versions grow per side; versions of the two sides are never compared. */
 export interface Wish {
   readonly value: Value;
   readonly by: "cloud" | "site";
   /** From the cloud the generation of the Device, from the site a counter of the node. */
   readonly version: number;
-  /** When the node accepted it, in milliseconds since the epoch. */
+  /** When it was wished, in milliseconds since the epoch, by the clock of its side. */
   readonly at: number;
+  /** When it ends by itself. */
+  readonly until?: number;
   readonly state: WishState;
   /** Fault code and message when it was refused. */
   readonly reason?: string;
@@ -20,6 +26,17 @@ export interface Wish {
   readonly attempts: number;
   /** True from a confirmed write until the next reading shows whether it took: it is not written again meanwhile. */
   readonly unread: boolean;
+}
+
+/** A wish as somebody brings it, before anything became of it. */
+export type NewWish = Pick<Wish, "value" | "version" | "at" | "until">;
+
+/** Two wishes that did not know of each other: which one stands, and which one does not. */
+export interface Conflict {
+  readonly rule: ConflictRule;
+  readonly at: number;
+  readonly kept: Pick<Wish, "by" | "value">;
+  readonly lost: Pick<Wish, "by" | "value">;
 }
 
 /** What a property last said. */
@@ -36,7 +53,9 @@ export interface PropertyTwin {
   readonly reported?: Report;
   readonly desired?: Wish;
   /** The cloud's last wish that was heard, so that a repeated one changes nothing, whatever the site wished since. */
-  readonly heard?: { readonly value: Value; readonly version: number };
+  readonly heard?: NewWish;
+  /** The last conflict, until either side wishes something new. */
+  readonly conflict?: Conflict;
 }
 
 const PENDING = { state: "pending", attempts: 0, unread: false } as const;
@@ -44,28 +63,51 @@ const PENDING = { state: "pending", attempts: 0, unread: false } as const;
 /** A device whose confirmed writes do not show is told the same thing this often, then the wish is refused. */
 export const MOST_ATTEMPTS = 3;
 
+/** What the node makes of a cloud wish. */
+export interface Judgement {
+  readonly rule: ConflictRule;
+  /** The last version of the site's wishes that the cloud's author could see. */
+  readonly seen: number;
+}
+
 /**
  * The twin after a wish of the cloud, which sends its whole wish again with every generation: only a value that
- * differs from what the cloud said last is a new wish. The side that says something new last, as the node hears it, wins.
+ * differs from what the cloud said last is a new wish. It replaces a wish of the site that its author could see; with
+ * one that he could not see it is in conflict, and the rule decides. The node alone decides, so both sides end up with
+ * the same whatever was lost, repeated or late.
  */
-export function desireByCloud(twin: PropertyTwin, value: Value, version: number, at: number): PropertyTwin {
-  const { heard } = twin;
-  if (heard && (heard.version >= version || equal(heard.value, value))) {
-    return heard.version >= version ? twin : { ...twin, heard: { value, version } };
-  }
-  const desired: Wish = { value, by: "cloud", version, at, ...PENDING };
-  return { ...twin, desired, heard: { value, version } };
+export function desireByCloud(twin: PropertyTwin, wish: NewWish, { rule, seen }: Judgement): PropertyTwin {
+  const { heard, desired, conflict: _, ...rest } = twin;
+  if (heard && heard.version >= wish.version) return twin;
+  if (heard && equal(heard.value, wish.value) && heard.until === wish.until) return { ...twin, heard: wish };
+  const taken: PropertyTwin = { ...rest, heard: wish, desired: { ...wish, by: "cloud", ...PENDING } };
+  if (desired?.by !== "site" || desired.version <= seen || equal(desired.value, wish.value)) return taken;
+  const cloudWins = rule === "cloud" || (rule === "newest" && wish.at >= desired.at);
+  const [cloud, site] = [
+    { by: "cloud", value: wish.value },
+    { by: "site", value: desired.value },
+  ] as const;
+  const conflict = { rule, at: wish.at, ...(cloudWins ? { kept: cloud, lost: site } : { kept: site, lost: cloud }) };
+  return cloudWins ? { ...taken, conflict } : { ...rest, desired, heard: wish, conflict };
 }
 
 /** The twin after a wish of the site. */
-export function desireBySite(twin: PropertyTwin, value: Value, version: number, at: number): PropertyTwin {
-  return { ...twin, desired: { value, by: "site", version, at, ...PENDING } };
+export function desireBySite({ conflict: _, ...twin }: PropertyTwin, wish: NewWish): PropertyTwin {
+  return { ...twin, desired: { ...wish, by: "site", ...PENDING } };
 }
 
 /** The twin after the cloud took its wish back: a wish of the cloud ends, one of the site stays. */
-export function release(twin: PropertyTwin): PropertyTwin {
-  const { heard: _, desired, ...rest } = twin;
+export function release({ heard: _, conflict: __, desired, ...rest }: PropertyTwin): PropertyTwin {
   return desired?.by === "site" ? { ...rest, desired } : rest;
+}
+
+/** The twin when its wish has ended: the site's gives way to what the cloud wished last, the cloud's to nothing. */
+export function expire(twin: PropertyTwin, nowMs: number): PropertyTwin {
+  const { desired, heard, ...rest } = twin;
+  if (desired?.until === undefined || desired.until > nowMs) return twin;
+  const kept = heard ? { ...rest, heard } : rest;
+  if (desired.by === "cloud" || !heard || (heard.until !== undefined && heard.until <= nowMs)) return kept;
+  return { ...kept, desired: { ...heard, by: "cloud", ...PENDING } };
 }
 
 /** The twin after the node or the device said no: the wish stays visible, and is not repeated. */
@@ -89,7 +131,10 @@ export function due({ desired }: PropertyTwin): Wish | undefined {
 }
 
 /** Whether two twins look the same to those who are told of wishes. */
-export function looksLike({ desired: a }: PropertyTwin, { desired: b }: PropertyTwin): boolean {
+export function looksLike(one: PropertyTwin, other: PropertyTwin): boolean {
+  const { desired: a } = one;
+  const { desired: b } = other;
+  if (one.conflict !== other.conflict) return false;
   if (!a || !b) return a === b;
   return a.version === b.version && a.by === b.by && a.state === b.state && a.reason === b.reason;
 }

@@ -8,8 +8,10 @@ import type { Log } from "#std/log";
 import type { Metrics } from "#std/metrics";
 import { parse, z } from "#std/schema";
 import type { Commands } from "./commands.ts";
+import { reportOf } from "./device-report.ts";
+import type { DeviceTwin } from "./device-twin.ts";
 import { openApi, paths } from "./openapi.ts";
-import { type DeviceTwin, reportOf, type Twins } from "./twins.ts";
+import type { Twins } from "./twins.ts";
 import type { UplinkState } from "./uplink.ts";
 import { wish } from "./wishes.ts";
 
@@ -43,7 +45,7 @@ const commandBody = z.strictObject({
   args: z.array(value).max(64).optional(),
   deadlineMs: z.number().int().min(1).max(3_600_000).optional(),
 });
-const desiredBody = z.strictObject({ value });
+const desiredBody = z.strictObject({ value, forMs: z.number().int().min(1).max(31_536_000_000).optional() });
 
 /** Serves the edge's HTTP API for applications on this machine: devices, twins, wishes, health, metrics. */
 export function openApiServer(endpoint: Endpoint, ports: ApiPorts): Promise<HttpServer> {
@@ -84,8 +86,8 @@ function devices(app: Routes, { twins, commands, clock, signal }: ApiPorts): voi
     return found;
   });
   app.put<{ Params: { device: string; property: string } }>(paths.desired, async ({ params, body }, reply) => {
-    const { value } = parse(desiredBody, body, "the request", "MESSAGE_INVALID");
-    const outcome = await wish({ twins, clock }, { ...params, value }, signal);
+    const wished = parse(desiredBody, body, "the request", "MESSAGE_INVALID");
+    const outcome = await wish({ twins, clock }, { ...params, ...wished }, signal);
     // Accepted is durable in every case; 202 says that the device has not confirmed yet.
     return reply.code(outcome.state === "applied" ? 200 : outcome.state === "pending" ? 202 : 422).send(outcome);
   });

@@ -11,8 +11,9 @@ import { Scope } from "#std/scope";
 import type { Database } from "#std/sqlite";
 import { topics } from "#wire/topics";
 import type { Broker } from "./broker.ts";
+import type { DeviceTwin } from "./device-twin.ts";
 import type { Supervisor } from "./devices/supervisor.ts";
-import type { DeviceTwin, Twins } from "./twins.ts";
+import type { Twins } from "./twins.ts";
 
 /** What somebody tells a device to do. */
 export interface Request {

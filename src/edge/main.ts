@@ -105,6 +105,7 @@ export async function openEdge(options: EdgeOptions, { drivers, clock, log }: Ed
         if ((round * SAVE_MS) % NODE_STATUS_MS === 0) tellNode(true);
         await clock.sleep(SAVE_MS, signal);
         await twins.save().catch((error: unknown) => log.error("reports not saved", { error }));
+        await twins.expire().catch((error: unknown) => log.error("wishes not expired", { error }));
         await commands.prune().catch((error: unknown) => log.error("commands not pruned", { error }));
         await outbox.expire(clock.now()).catch((error: unknown) => log.error("outbox not expired", { error }));
       }

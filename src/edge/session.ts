@@ -12,9 +12,10 @@ import {
   WIRE_VERSION,
 } from "#wire/messages";
 import { gaps, has } from "#wire/ranges";
+import { reportOf } from "./device-report.ts";
 import type { Supervisor } from "./devices/supervisor.ts";
 import type { Dropped, Outbox } from "./outbox.ts";
-import { reportOf, type Twins } from "./twins.ts";
+import type { Twins } from "./twins.ts";
 
 /** What a session keeps in step with the cloud. */
 export interface SessionPorts {

@@ -1,11 +1,13 @@
+import type { Conflict } from "#devices/twin";
 import type { Clock } from "#std/clock";
 import type { Log } from "#std/log";
 import type { EventBody } from "#wire/messages";
 import { topics } from "#wire/topics";
 import type { Broker } from "./broker.ts";
+import type { DeviceTwin, Watcher } from "./device-twin.ts";
 import type { take, Visit } from "./devices/visit.ts";
 import type { Outbox } from "./outbox.ts";
-import type { DeviceTwin, Twins, Watcher } from "./twins.ts";
+import type { Twins } from "./twins.ts";
 
 /** What the site says to its applications and puts aside for the cloud when something happens to a twin. */
 export interface Site extends Watcher {
@@ -36,6 +38,7 @@ interface Names {
 export function createSite({ broker, outbox, twins, hasten, clock, log }: SitePorts): Site {
   const names = new WeakMap<object, Names>();
   const online = new WeakMap<DeviceTwin, boolean>();
+  const told = new WeakMap<DeviceTwin, Conflict>();
   let values = 0;
 
   function namesOf(twin: DeviceTwin): Names {
@@ -104,6 +107,11 @@ export function createSite({ broker, outbox, twins, hasten, clock, log }: SitePo
 
     desired(twin, index) {
       const wish = twin.properties[index]?.desired;
+      const conflict = twin.properties[index]?.conflict;
+      if (conflict && conflict !== told.get(twin)) {
+        told.set(twin, conflict);
+        event(twin, { type: "Warning", reason: "Conflict", message: conflictText(twin, index, conflict) });
+      }
       if (!publishWish(twin, index) || !wish) return;
       if (wish.state === "pending" && twin.device) hasten(twin.device.linkKey);
       const what = `${twin.device?.properties[index]?.name} = ${JSON.stringify(wish.value)}, wished by the ${wish.by}`;
@@ -139,4 +147,10 @@ export function createSite({ broker, outbox, twins, hasten, clock, log }: SitePo
       for (const property of twin.indexOf.keys()) this.left(twin, property);
     },
   };
+}
+
+function conflictText(twin: DeviceTwin, index: number, { rule, kept, lost }: Conflict): string {
+  const name = twin.device?.properties[index]?.name;
+  const [won, gone] = [JSON.stringify(kept.value), JSON.stringify(lost.value)];
+  return `${name}: ${won} of the ${kept.by} stands, ${gone} of the ${lost.by} does not, by the rule ${rule}`;
 }

@@ -1,49 +1,13 @@
 import { admit, type Device } from "#devices/expand";
 import type { Declaration } from "#devices/model";
-import type { DeviceReport } from "#devices/status";
-import { desireByCloud, desireBySite, looksLike, type PropertyTwin, refuse, release } from "#devices/twin";
+import { desireByCloud, desireBySite, expire, looksLike, type PropertyTwin, refuse, release } from "#devices/twin";
 import type { Value } from "#devices/value";
 import { Bell } from "#std/bell";
 import type { Clock } from "#std/clock";
 import { Fault } from "#std/fault";
 import type { Database } from "#std/sqlite";
-
-/** Whether a device answers, and if not, why. */
-export interface Health {
-  readonly online: boolean;
-  /** `Answering`, `Starting`, or the code of a fault. */
-  readonly reason: string;
-  readonly message: string;
-}
-
-/** The twin of a device: what runs, and the twins of its properties by their index. Lives as long as the device. */
-export interface DeviceTwin {
-  declared: Declaration;
-  /** Undefined when the declaration can not be driven; `health` says why. Another object after each declaration. */
-  device: Device | undefined;
-  properties: PropertyTwin[];
-  indexOf: ReadonlyMap<string, number>;
-  health: Health;
-  lastSeen: number | undefined;
-  /** Sequence number of the last telemetry message. */
-  seq: number;
-}
-
-/** Told of what changed; the twins tell, others publish and send. */
-export interface Watcher {
-  /** Somebody wished something, or it was settled. */
-  desired(twin: DeviceTwin, index: number): void;
-  /** What a property said is no longer sure, because its device is away. */
-  reported(twin: DeviceTwin, index: number): void;
-  /** The device came, went or changed its state. */
-  health(twin: DeviceTwin): void;
-  /** The node started and knows this of the device from before. */
-  known(twin: DeviceTwin): void;
-  /** A property is no longer in the model. */
-  left(twin: DeviceTwin, property: string): void;
-  /** The device is no longer declared. */
-  gone(twin: DeviceTwin): void;
-}
+import type { DeviceTwin, Health, Watcher } from "./device-twin.ts";
+import { type Known, TwinStore } from "./twin-store.ts";
 
 const STARTING: Health = { online: false, reason: "Starting", message: "not visited yet" };
 
@@ -57,9 +21,11 @@ export class Twins {
   readonly #all = new Map<string, DeviceTwin>();
   readonly #byName = new Map<string, DeviceTwin>();
   readonly #unsaved = new Set<DeviceTwin>();
+  /** Properties whose wish ends by itself. */
+  readonly #expiring = new Map<string, readonly [twin: DeviceTwin, index: number]>();
   #changed = new Set<string>();
   readonly #db: Database;
-  readonly #sql;
+  readonly #store: TwinStore;
   readonly #clock: Clock;
   readonly #watcher: Watcher;
   #wishes = 0;
@@ -68,8 +34,8 @@ export class Twins {
     this.#db = db;
     this.#clock = clock;
     this.#watcher = watcher;
-    this.#sql = prepare(db);
-    this.#wishes = Number(this.#sql.meta.get("wishes")?.value ?? 0);
+    this.#store = new TwinStore(db);
+    this.#wishes = this.#store.wishes;
   }
 
   get all(): Iterable<DeviceTwin> {
@@ -107,7 +73,7 @@ export class Twins {
   declare(declared: Declaration, device: Device | Fault): DeviceTwin {
     const { uid, name } = declared;
     const old = this.#all.get(uid);
-    const known = old ? knownOf(old) : this.#load(uid);
+    const known = old ? knownOf(old) : this.#store.load(uid);
     const runs = device instanceof Fault ? undefined : device;
     const names = runs?.properties.map((property) => property.name) ?? [];
     const state = {
@@ -118,12 +84,14 @@ export class Twins {
       health: healthOf(device, old),
     };
     const left = [...(old?.indexOf.keys() ?? [])].filter((property) => !names.includes(property));
-    const seq = () => this.#sql.counter.get(uid)?.seq ?? 0;
-    const twin: DeviceTwin = old ? Object.assign(old, state) : { ...state, lastSeen: known.lastSeen, seq: seq() };
+    const twin: DeviceTwin = old
+      ? Object.assign(old, state)
+      : { ...state, lastSeen: known.lastSeen, seq: this.#store.loadSeq(uid) };
     this.#all.set(uid, twin);
     this.#byName.set(name, twin);
     for (const property of left) this.#watcher.left(twin, property);
     if (!old) this.#watcher.known(twin);
+    for (const index of twin.properties.keys()) this.#expect(twin, index);
     if (runs) this.#hear(twin, runs);
     this.#watcher.health(twin);
     this.changed(twin);
@@ -137,9 +105,7 @@ export class Twins {
     this.#all.delete(uid);
     if (this.#byName.get(twin.declared.name) === twin) this.#byName.delete(twin.declared.name);
     this.#unsaved.delete(twin);
-    this.#db.commitNow(() => {
-      for (const sql of [this.#sql.dropWishes, this.#sql.dropReport, this.#sql.dropCounter]) sql.run(uid);
-    });
+    this.#db.commitNow(() => this.#store.remove(uid));
     this.#watcher.gone(twin);
   }
 
@@ -147,18 +113,18 @@ export class Twins {
    * Takes a wish of a local application; resolves when it is on disk.
    * @throws {Fault} `DEVICE_UNKNOWN`, `PROPERTY_UNKNOWN`, `PROPERTY_READ_ONLY`, `VALUE_INVALID`, `VALUE_OUT_OF_RANGE`.
    */
-  async desire(name: string, property: string, value: Value): Promise<void> {
+  async desire(name: string, property: string, value: Value, until?: number): Promise<void> {
     const twin = this.named(name);
     if (!twin.device) throw new Fault("DEVICE_UNKNOWN", `${name} does not run: ${twin.health.message}`);
     admit(twin.device, property, value);
     const index = twin.indexOf.get(property) ?? -1;
     const version = ++this.#wishes;
-    const at = this.#clock.now();
+    const wish = { value, version, at: this.#clock.now(), ...(until === undefined ? {} : { until }) };
     await this.#db.commit(() => {
-      this.#sql.setMeta.run("wishes", String(version));
-      this.#store(twin, index, desireBySite(this.#twinAt(twin, index), value, version, at));
+      this.#store.wishes = version;
+      this.#store.saveWish(twin, index, desireBySite(this.#twinAt(twin, index), wish));
     });
-    this.#apply(twin, index, desireBySite(this.#twinAt(twin, index), value, version, at));
+    this.#apply(twin, index, desireBySite(this.#twinAt(twin, index), wish));
   }
 
   /**
@@ -169,8 +135,18 @@ export class Twins {
     if (next.desired === twin.properties[index]?.desired) return Promise.resolve();
     this.#apply(twin, index, next);
     return this.#db.commit(() => {
-      if (this.#all.get(twin.declared.uid) === twin) this.#store(twin, index, this.#twinAt(twin, index));
+      if (this.#all.get(twin.declared.uid) === twin) this.#store.saveWish(twin, index, this.#twinAt(twin, index));
     });
+  }
+
+  /** Ends the wishes whose time is over. */
+  async expire(): Promise<void> {
+    const now = this.#clock.now();
+    for (const [key, [twin, index]] of this.#expiring) {
+      const old = this.#twinAt(twin, index);
+      if (old.desired?.until === undefined || !twin.device) this.#expiring.delete(key);
+      else if (old.desired.until <= now) await this.settle(twin, index, expire(old, now));
+    }
   }
 
   /** Says whether a device answers. */
@@ -197,13 +173,13 @@ export class Twins {
     this.#unsaved.clear();
     if (twins.length === 0) return;
     await this.#db.commit(() => {
-      for (const twin of twins) if (this.#all.get(twin.declared.uid) === twin) this.#sql.report.run(...saved(twin));
+      for (const twin of twins) if (this.#all.get(twin.declared.uid) === twin) this.#store.saveReport(twin);
     });
   }
 
   /** Puts the sequence number of a device on disk, within the caller's transaction. */
   saveSeq(twin: DeviceTwin): void {
-    this.#sql.setCounter.run(twin.declared.uid, twin.seq);
+    this.#store.saveSeq(twin);
   }
 
   /** What a device said before it left stays visible, with its time, but is no longer good. */
@@ -219,51 +195,44 @@ export class Twins {
     return twin.properties[index] ?? {};
   }
 
-  #store(twin: DeviceTwin, index: number, { desired, heard }: PropertyTwin): void {
-    const property = twin.device?.properties[index]?.name ?? "";
-    this.#sql.setWish.run(twin.declared.uid, property, JSON.stringify({ desired, heard }));
-  }
-
   #apply(twin: DeviceTwin, index: number, next: PropertyTwin): void {
     const old = this.#twinAt(twin, index);
     twin.properties[index] = { ...next, ...reportedOf(old) };
+    this.#expect(twin, index);
     if (looksLike(old, next)) return;
     this.#watcher.desired(twin, index);
     this.changed(twin);
   }
 
+  /** Remembers a wish that ends by itself. */
+  #expect(twin: DeviceTwin, index: number): void {
+    if (this.#twinAt(twin, index).desired?.until !== undefined)
+      this.#expiring.set(`${twin.declared.uid} ${index}`, [twin, index]);
+  }
+
   /** Hears the whole wish of the cloud: what is new is taken, what is no longer there is released. */
   #hear(twin: DeviceTwin, device: Device): void {
-    const at = this.#clock.now();
+    const now = this.#clock.now();
     const changes: [number, PropertyTwin][] = [];
-    for (const [index, { name }] of device.properties.entries()) {
+    for (const [index, property] of device.properties.entries()) {
+      const { name } = property;
       const old = this.#twinAt(twin, index);
-      const value = device.desired[name];
-      if (value === undefined) {
+      const wish = device.desired[name];
+      if (!wish) {
         if (old.heard) changes.push([index, release(old)]);
         continue;
       }
-      const next = desireByCloud(old, value, device.generation, at);
-      if (next !== old)
-        changes.push([index, next.desired === old.desired ? next : admitted(device, name, value, next)]);
+      const { generation, at = now, seen = {} } = twin.declared;
+      const judgement = { rule: property.conflict, seen: seen[name] ?? 0 };
+      const next = expire(desireByCloud(old, { ...wish, version: generation, at }, judgement), now);
+      if (next === old) continue;
+      const isNew = next.desired?.by === "cloud" && next.desired !== old.desired;
+      changes.push([index, isNew ? admitted(device, name, wish.value, next) : next]);
     }
     this.#db.commitNow(() => {
-      for (const [index, next] of changes) this.#store(twin, index, next);
+      for (const [index, next] of changes) this.#store.saveWish(twin, index, next);
     });
     for (const [index, next] of changes) this.#apply(twin, index, next);
-  }
-
-  #load(uid: string): Known {
-    const properties = new Map<string, PropertyTwin>();
-    const report = this.#sql.getReport.get(uid);
-    const { lastSeen, properties: reports = {} } = report ? (JSON.parse(report.json) as Saved) : {};
-    for (const [name, reported] of Object.entries(reports)) {
-      const doubt = { quality: "uncertain", reason: "not read since the node started" } as const;
-      properties.set(name, { reported: reported.quality === "good" ? { ...reported, ...doubt } : reported });
-    }
-    for (const { property, json } of this.#sql.wishes.all(uid))
-      properties.set(property, { ...properties.get(property), ...(JSON.parse(json) as PropertyTwin) });
-    return { lastSeen, properties };
   }
 }
 
@@ -276,27 +245,9 @@ function reportedOf(twin: PropertyTwin | undefined): Pick<PropertyTwin, "reporte
   return twin?.reported ? { reported: twin.reported } : {};
 }
 
-interface Known {
-  readonly lastSeen: number | undefined;
-  readonly properties: ReadonlyMap<string, PropertyTwin>;
-}
-
-interface Saved {
-  readonly lastSeen?: number;
-  readonly properties?: Readonly<Record<string, NonNullable<PropertyTwin["reported"]>>>;
-}
-
 function knownOf({ device, properties, lastSeen }: DeviceTwin): Known {
   const names = device?.properties ?? [];
   return { lastSeen, properties: new Map(names.map(({ name }, i) => [name, properties[i] ?? {}])) };
-}
-
-function saved({ declared, device, lastSeen, properties }: DeviceTwin): [string, string] {
-  const reports = device?.properties.flatMap(({ name }, i) => {
-    const reported = properties[i]?.reported;
-    return reported ? [[name, reported] as const] : [];
-  });
-  return [declared.uid, JSON.stringify({ lastSeen, properties: Object.fromEntries(reports ?? []) })];
 }
 
 /** A wish of the cloud that the model forbids is heard and refused at once, so that it is seen and not repeated. */
@@ -308,47 +259,4 @@ function admitted(device: Device, name: string, value: Value, twin: PropertyTwin
     if (!Fault.is(fault)) throw fault;
     return refuse(twin, `${fault.code}: ${fault.message}`);
   }
-}
-
-/** The whole truth about a device, as the cloud gets it. */
-export function reportOf({ declared, device, health, lastSeen, properties }: DeviceTwin): DeviceReport {
-  const { uid, name, namespace, generation, modelGeneration } = declared;
-  return {
-    uid,
-    name,
-    namespace,
-    generation,
-    modelGeneration,
-    ...health,
-    ...(device ? { protocol: device.protocol } : {}),
-    ...(lastSeen === undefined ? {} : { lastSeen }),
-    properties: (device?.properties ?? []).map(({ name }, i) => {
-      const { reported, desired } = properties[i] ?? {};
-      const { value, at, quality, reason } = reported ?? {};
-      return {
-        name,
-        ...(value === undefined ? {} : { reported: value }),
-        ...(at === undefined ? {} : { at, quality }),
-        ...(reason === undefined ? {} : { reason }),
-        ...(desired ? { desired: desired.value, by: desired.by, state: desired.state } : {}),
-        ...(desired?.reason === undefined ? {} : { refusal: desired.reason }),
-      };
-    }),
-  };
-}
-
-function prepare(db: Database) {
-  return {
-    meta: db.prepare<[string], { value: string }>("select value from meta where key = ?"),
-    setMeta: db.prepare("insert into meta values (?, ?) on conflict do update set value = excluded.value"),
-    wishes: db.prepare<[string], { property: string; json: string }>("select property, json from wish where uid = ?"),
-    setWish: db.prepare("insert into wish values (?, ?, ?) on conflict do update set json = excluded.json"),
-    dropWishes: db.prepare("delete from wish where uid = ?"),
-    getReport: db.prepare<[string], { json: string }>("select json from report where uid = ?"),
-    report: db.prepare("insert into report values (?, ?) on conflict do update set json = excluded.json"),
-    dropReport: db.prepare("delete from report where uid = ?"),
-    counter: db.prepare<[string], { seq: number }>("select seq from counter where uid = ?"),
-    setCounter: db.prepare("insert into counter values (?, ?) on conflict do update set seq = excluded.seq"),
-    dropCounter: db.prepare("delete from counter where uid = ?"),
-  };
 }

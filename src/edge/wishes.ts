@@ -14,6 +14,15 @@ export interface Outcome {
   readonly reason?: string;
 }
 
+/** A wish of the site. */
+export interface Wished {
+  readonly device: string;
+  readonly property: string;
+  readonly value: Value;
+  /** After this time it ends by itself, and what the cloud wishes stands again. */
+  readonly forMs?: number | undefined;
+}
+
 /** How long an answer waits for the device before it says `pending`. */
 export const ANSWER_MS = 5_000;
 /** How often a waiting answer looks at the twin. */
@@ -27,10 +36,10 @@ const MOST_WAITING = 256;
  */
 export async function wish(
   { twins, clock }: { readonly twins: Twins; readonly clock: Clock },
-  { device, property, value }: { readonly device: string; readonly property: string; readonly value: Value },
+  { device, property, value, forMs }: Wished,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  await twins.desire(device, property, value);
+  await twins.desire(device, property, value, forMs === undefined ? undefined : clock.now() + forMs);
   const twin = twins.named(device);
   const index = twin.indexOf.get(property) ?? -1;
   const mine = twin.properties[index]?.desired;
@@ -62,7 +71,7 @@ export async function serveWishes(
       broker.publish(topics.setResult, params, { ok: false, fault: tell(message.fault) });
       continue;
     }
-    const { id, value } = message.body;
+    const { id, value, forMs } = message.body;
     const named = id === undefined ? {} : { id };
     if (scope.waitingFor.length >= MOST_WAITING) {
       const fault = tell(new Fault("OVERLOADED", `${MOST_WAITING} wishes wait for their devices already`));
@@ -71,7 +80,7 @@ export async function serveWishes(
     }
     scope.run(`wish of ${params.device}`, async (signal) => {
       try {
-        const { state, reason } = await wish(ports, { ...params, value }, signal);
+        const { state, reason } = await wish(ports, { ...params, value, forMs }, signal);
         const refused = state === "refused" ? { fault: tell(refusal(reason)) } : {};
         broker.publish(topics.setResult, params, { ...named, ok: state !== "refused", state, value, ...refused });
       } catch (error) {

@@ -34,8 +34,8 @@ export const topics = {
   }),
   set: topic({
     pattern: "devices/{device}/desired/{property}/set",
-    summary: "A local application's wish.",
-    body: z.strictObject({ value, id: id.optional() }),
+    summary: "A local application's wish; with `forMs` it ends by itself after that time.",
+    body: z.strictObject({ value, id: id.optional(), forMs: z.number().int().min(1).max(31_536_000_000).optional() }),
   }),
   setResult: topic({
     pattern: "devices/{device}/desired/{property}/set/result",

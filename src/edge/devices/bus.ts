@@ -8,7 +8,8 @@ import { deadline } from "#std/deadline";
 import { Fault } from "#std/fault";
 import type { Log } from "#std/log";
 import { Scope } from "#std/scope";
-import type { DeviceTwin, Health, Twins } from "../twins.ts";
+import type { DeviceTwin, Health } from "../device-twin.ts";
+import type { Twins } from "../twins.ts";
 import { Turns } from "./turns.ts";
 import { partOf, take, type Visit, wantedOf } from "./visit.ts";
 

@@ -5,7 +5,7 @@ import { Fault } from "#std/fault";
 import type { Log } from "#std/log";
 import { Scope } from "#std/scope";
 import type { Database } from "#std/sqlite";
-import type { DeviceTwin } from "../twins.ts";
+import type { DeviceTwin } from "../device-twin.ts";
 import { Bus, type Ports } from "./bus.ts";
 
 interface Running {

@@ -4,7 +4,7 @@ import type { Driver, Point, Pushed, Reading } from "#devices/driver";
 import type { Device } from "#devices/expand";
 import { type PropertyTwin, type Report, settle } from "#devices/twin";
 import type { Value } from "#devices/value";
-import type { DeviceTwin } from "../twins.ts";
+import type { DeviceTwin } from "../device-twin.ts";
 
 /** Some properties of one device that are read together, because they have the same period. */
 export interface Visit {
