@@ -1,7 +1,7 @@
 /** The door to commander: turns the table of commands into a parser with help, and runs what the user asks for. */
 import { Argument, Command as Commander, CommanderError, Option } from "commander";
 import { Fault } from "#std/fault";
-import { type ArgumentSpec, type Command, flagOf, type OptionSpec, usageOf } from "./command.ts";
+import { type ArgumentSpec, type Command, flagOf, type OptionSpec, type OptionTable, usageOf } from "./command.ts";
 import { commands, groups } from "./commands.ts";
 import { exitCodes, fail, wantsJson } from "./failure.ts";
 import type { World } from "./world.ts";
@@ -9,7 +9,9 @@ import type { World } from "./world.ts";
 /** Runs a command line and returns the exit code. Everything that goes wrong is told here, once. */
 export async function execute(args: readonly string[], world: World): Promise<number> {
   try {
-    await build(world).parseAsync([...args], { from: "user" });
+    const program = build(world);
+    if (args.length === 0) program.outputHelp();
+    else await program.parseAsync([...args], { from: "user" });
     return exitCodes.ok;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.ok;
@@ -27,7 +29,6 @@ function build(world: World): Commander {
     ["edgeadm device list", "the devices and what they say"],
     ["edgeadm device set boiler-1 setpoint=65", "wish a value and see what became of it"],
   ]);
-  program.action(() => program.help());
   for (const it of commands) add(program, it, world);
   return program;
 }
@@ -45,23 +46,25 @@ function add(program: Commander, it: Command, world: World): void {
   examples(own, it.examples);
   own.action(async (...given: unknown[]) => {
     const args = Object.fromEntries(names.map((name, i) => [name, given[i]]));
-    const switches = Object.entries(it.options).filter(([, { value, negated }]) => value === undefined && !negated);
-    const options = { ...Object.fromEntries(switches.map(([name]) => [name, false])), ...own.opts() };
+    const options = { ...standards(it.options), ...own.opts() };
     await it.run({ args, options } as Parameters<Command["run"]>[0], world);
   });
+}
+
+/** What options are when nobody gave them, beyond the defaults that the help shows. */
+function standards(options: OptionTable): Readonly<Record<string, false | readonly string[]>> {
+  const isSwitch = ({ value, negated }: OptionSpec) => value === undefined && !negated;
+  const found = Object.entries(options).filter(([, spec]) => spec.many || isSwitch(spec));
+  return Object.fromEntries(found.map(([name, { many }]) => [name, many ? [] : false]));
 }
 
 function group(program: Commander, name: string, world: World): Commander {
   const known = program.commands.find((it) => it.name() === name);
   if (known) return known;
-  const made = dress(program.command(name), world)
+  return dress(program.command(name), world)
+    .summary(groups[name] ?? "")
     .description(groups[name] ?? "")
     .usage("COMMAND [OPTIONS]");
-  made.action((_, { args: [unknown] }: Commander) => {
-    if (unknown === undefined)
-      made.error(`${name} needs a command: ${made.commands.map((it) => it.name()).join(", ")}`);
-  });
-  return made;
 }
 
 /** What all of them share: nothing ends the process, and everything is written to the world. */
@@ -74,9 +77,15 @@ function dress(it: Commander, world: World): Commander {
       getOutHelpWidth: () => Math.min(world.out.columns, 100),
       getOutHasColors: () => false,
     })
-    .configureHelp({ styleTitle: (title) => title.replace(/:$/, "").toUpperCase() })
+    .configureHelp({ styleTitle: (title) => title.replace(/:$/, "").toUpperCase(), subcommandTerm: termOf })
     .helpOption("-h, --help", "Shows this.")
     .helpCommand(false);
+}
+
+/** A group with all its commands, so that one look at the help shows everything. */
+function termOf(it: Commander): string {
+  const inner = it.commands.map((command) => command.name()).join("|");
+  return inner === "" ? it.name() : `${it.name()} ${inner}`;
 }
 
 function option(name: string, spec: OptionSpec): Option {
@@ -86,7 +95,7 @@ function option(name: string, spec: OptionSpec): Option {
   if (choices) made.choices(choices);
   if (required) made.makeOptionMandatory();
   if (standard !== undefined) made.default(standard);
-  if (many) made.default([], "none").argParser((text: string, before: readonly string[]) => [...before, text]);
+  if (many) made.argParser((text: string, before: readonly string[] = []) => [...before, text]);
   return made;
 }
 
@@ -105,7 +114,13 @@ function examples(it: Commander, list: Command["examples"]): void {
 }
 
 /** What commander says of a wrong command line, as a fault with a hint that leads to the help. */
-function usage({ message }: CommanderError, args: readonly string[]): Fault {
+function usage({ code, message }: CommanderError, args: readonly string[]): Fault {
+  const [group = ""] = args;
+  if (code === "commander.help") {
+    const known = commands.map(({ name }) => name.split(" ")).filter(([first]) => first === group);
+    const words = known.map(([, second]) => second).join(", ");
+    return new Fault("USAGE_INVALID", `${group} needs a command: ${words}`, { hint: `See edgeadm ${group} --help` });
+  }
   const [text = "", ...more] = message.replace(/^error: /, "").split("\n");
   const suggestion = more.join(" ").replace(/^\(|\)$/g, "");
   const names = [args.slice(0, 2).join(" "), args[0] ?? ""];

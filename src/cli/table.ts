@@ -10,16 +10,23 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   );
 }
 
-/** What a terminal shows of a line that is too long for it: cut, with a sign that it was. */
+/** A sequence that changes the colour, or one letter. Sequences take no place on the screen. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with U+001B (ECMA-48, section 8.3.117)
+const PIECES = /\u001b\[[\d;]*m|./gsu;
+
+/** What a terminal shows of a line that is too long for it: cut, with a sign that it was. Colours end with it. */
 export function cut(line: string, columns: number): string {
-  const letters = [...line];
-  return letters.length <= columns ? line : `${letters.slice(0, Math.max(0, columns - 1)).join("")}…`;
+  const pieces = line.match(PIECES) ?? [];
+  const isLetter = (piece: string) => !piece.startsWith("\u001b");
+  if (pieces.filter(isLetter).length <= columns) return line;
+  let room = columns - 1;
+  const kept = pieces.filter((piece) => !isLetter(piece) || room-- > 0);
+  return `${kept.join("")}…`;
 }
 
-/** A length of time in the one unit that matters: `850ms`, `12s`, `5m`, `3h`, `2d`. */
+/** A length of time in the one unit that matters: `0s`, `12s`, `5m`, `3h`, `2d`. */
 export function age(ms: number): string {
-  if (ms < 1_000) return `${Math.max(0, Math.round(ms))}ms`;
-  const seconds = ms / 1_000;
+  const seconds = Math.max(0, ms / 1_000);
   if (seconds < 120) return `${Math.floor(seconds)}s`;
   if (seconds < 7_200) return `${Math.floor(seconds / 60)}m`;
   if (seconds < 172_800) return `${Math.floor(seconds / 3_600)}h`;

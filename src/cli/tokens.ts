@@ -7,12 +7,6 @@ import { openLog } from "#std/log";
 import { readCloudFile } from "./cloud-file.ts";
 import type { World } from "./world.ts";
 
-/** The options by which every command about tokens finds the cloud on this machine. */
-export const cloudOptions = {
-  config: { help: "YAML file of the cloud on this machine, which names its data directory.", value: "FILE" },
-  dataDir: { help: "Data directory of the cloud. Without either: that of run dev in .skerry.", value: "DIR" },
-} as const;
-
 type TokenDoor = Awaited<ReturnType<typeof openTokens>>;
 
 interface Given {

@@ -1,11 +1,4 @@
-import { resolve } from "node:path";
-import { parseEdgeConfig } from "#edge/config";
-import { loadIdentity, saveIdentity } from "#edge/identity";
-import { joinCloud } from "#edge/join";
-import { Fault } from "#std/fault";
 import { command } from "../command.ts";
-import { makeDataDir } from "../data-dir.ts";
-import { readText } from "../read-file.ts";
 import { print } from "../world.ts";
 
 export const join = command({
@@ -32,28 +25,10 @@ export const join = command({
     ],
     ["SKERRY_TOKEN=... edgeadm join URL --token - --data-dir /var/lib/skerry/edge", "the token does not show in ps"],
   ],
-  async run({ args, options }, world) {
-    const { config: file, dataDir: given, force } = options;
+  async run({ args: { url }, options }, world) {
+    const { joinAsNode } = await import("../roles/join.ts");
     const token = options.token === "-" ? (world.env.SKERRY_TOKEN ?? "") : options.token;
-    const named =
-      given ?? (file === undefined ? undefined : parseEdgeConfig(readText(resolve(world.cwd, file)), file).dataDir);
-    if (named === undefined)
-      throw new Fault("USAGE_INVALID", "join needs to know where the node keeps its data", {
-        hint: "Give --config or --data-dir.",
-      });
-    if (!URL.canParse(args.url) || new URL(args.url).protocol !== "https:")
-      throw new Fault("USAGE_INVALID", `${args.url} is no https URL`, {
-        hint: "Such as https://cloud.example.com:7444",
-      });
-    const dataDir = resolve(world.cwd, named);
-    makeDataDir(dataDir);
-    const known = loadIdentity(dataDir);
-    if (known && !force)
-      throw new Fault("USAGE_INVALID", `${dataDir} has an identity already: ${known.node} of ${known.tunnel}`, {
-        hint: "Give --force to replace it, or another data directory.",
-      });
-    const identity = await joinCloud(args.url, token, world.signal);
-    saveIdentity(dataDir, identity);
-    print(world, `joined as ${identity.node}; it connects to ${identity.tunnel}`);
+    const { node, tunnel } = await joinAsNode({ ...options, url, token }, world);
+    print(world, `joined as ${node}; it connects to ${tunnel}`);
   },
 });

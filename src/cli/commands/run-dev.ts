@@ -8,8 +8,6 @@ import { makeDataDir } from "../data-dir.ts";
 import { parseDevConfig } from "../dev/config.ts";
 import { lock } from "../dev/lock.ts";
 import { openLogFile } from "../dev/log-file.ts";
-import { showDev } from "../dev/show.ts";
-import { openDev } from "../dev/stack.ts";
 import { readText } from "../read-file.ts";
 import { untilAbort } from "../until-abort.ts";
 import type { World } from "../world.ts";
@@ -50,6 +48,7 @@ export const runDev = command({
     const config = parseDevConfig(path === undefined ? "" : readText(path), file ?? "the configuration", port);
     const dataDir = resolve(world.cwd, options.dataDir);
     makeDataDir(dataDir);
+    const [{ openDev }, { showDev }] = await Promise.all([import("../dev/stack.ts"), import("../dev/show.ts")]);
     await using scope = new Scope(world.signal);
     scope.use(lock(dataDir));
     const log = openDevLog(dataDir, scope, world);

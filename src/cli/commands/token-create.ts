@@ -1,8 +1,8 @@
 import { duration } from "#std/duration";
 import { parse } from "#std/schema";
+import { cloudOptions } from "../cloud-options.ts";
 import { command } from "../command.ts";
 import { outputOption, show } from "../output.ts";
-import { cloudOptions, openOwnTokens } from "../tokens.ts";
 import { remark } from "../world.ts";
 
 export const tokenCreate = command({
@@ -22,6 +22,7 @@ export const tokenCreate = command({
   ],
   async run({ args: { node }, options }, world) {
     const ttlMs = parse(duration(1000), options.ttl, "--ttl", "USAGE_INVALID");
+    const { openOwnTokens } = await import("../tokens.ts");
     using door = await openOwnTokens(options, world);
     const token = door.tokens.create(node, ttlMs);
     show(world, options.output, { node, token, ttlMs }, () => [token]);

@@ -1,7 +1,7 @@
+import { cloudOptions } from "../cloud-options.ts";
 import { command } from "../command.ts";
 import { outputOption, show } from "../output.ts";
 import { age, table } from "../table.ts";
-import { cloudOptions, openOwnTokens } from "../tokens.ts";
 
 export const tokenList = command({
   name: "token list",
@@ -10,6 +10,7 @@ export const tokenList = command({
   options: { ...cloudOptions, output: outputOption },
   examples: [["edgeadm token list", "which are open, used, revoked or expired"]],
   async run({ options }, world) {
+    const { openOwnTokens } = await import("../tokens.ts");
     using door = await openOwnTokens(options, world);
     const now = world.clock.now();
     const tokens = door.tokens.list().map((it) => ({ ...it, state: stateOf(it, now) }));

@@ -60,12 +60,12 @@ export function bannerLines(
 export function pictureLines(state: DevState, { nowMs, hasColor }: Look): readonly string[] {
   const paint = (text: string, color: string) => (hasColor ? `\x1b[${color}m${text}\x1b[0m` : text);
   const rows = state.devices.flatMap((device) => deviceRows(device, nowMs));
-  const head = ["DEVICE", "LINK", "PROPERTY", "VALUE", "UNIT", "QUALITY", "AGE", "DESIRED"];
+  const head = ["DEVICE", "LINK", "AGE", "PROPERTY", "VALUE", "UNIT", "QUALITY", "CHANGED", "DESIRED"];
   const [first = "", ...rest] = table(head, rows);
   const painted = rest.map((line, i) => {
     const row = rows[i] ?? [];
-    if (row[5]?.startsWith("bad")) return paint(line, RED);
-    if (row[5]?.startsWith("uncertain")) return paint(line, YELLOW);
+    if (row[6]?.startsWith("bad")) return paint(line, RED);
+    if (row[6]?.startsWith("uncertain")) return paint(line, YELLOW);
     return line;
   });
   return [
@@ -96,12 +96,14 @@ function statusLine(state: DevState, nowMs: number, paint: (text: string, color:
 }
 
 function deviceRows(device: DevState["devices"][number], nowMs: number): readonly string[][] {
-  const { name, online, reason, properties, units } = device;
+  const { name, online, reason, lastSeen, properties, units } = device;
   const link = online ? "up" : `down: ${reason}`;
-  if (properties.length === 0) return [[name, link, "-", "-", "", "", "", ""]];
+  const seen = lastSeen === undefined ? "-" : age(nowMs - lastSeen);
+  if (properties.length === 0) return [[name, link, seen, "-"]];
   return properties.map(({ name: property, reported, quality = "-", at, desired, state }, i) => [
     i === 0 ? name : "",
     i === 0 ? link : "",
+    i === 0 ? seen : "",
     property,
     showValue(reported),
     units[property] ?? "",

@@ -1,6 +1,6 @@
 /** Shows a running stack: a live table at a terminal, one line of JSON for programs, a line now and then in a pipe. */
 import { relative } from "node:path";
-import { reportOf } from "#edge/twins";
+import { reportOf } from "#edge/device-report";
 import { isAbort } from "#std/scope";
 import { openScreen } from "../screen.ts";
 import { print, type World } from "../world.ts";

@@ -51,13 +51,13 @@ export function deviceLines(device: DeviceView, nowMs: number): readonly string[
 
 /** One line for each property. */
 export function propertyLines(properties: readonly PropertyView[], nowMs: number): readonly string[] {
-  const head = ["PROPERTY", "VALUE", "UNIT", "QUALITY", "AGE", "DESIRED", "STATE"];
+  const head = ["PROPERTY", "VALUE", "UNIT", "QUALITY", "CHANGED", "DESIRED", "STATE"];
   const rows = properties.map(({ name, value, unit, quality, reason, at, desired, state, refusal }) => [
     name,
     showValue(value),
     unit ?? "",
     quality === undefined ? "-" : reason === undefined ? quality : `${quality}: ${reason}`,
-    at === undefined ? "-" : age(nowMs - at),
+    at === undefined ? "-" : `${age(nowMs - at)} ago`,
     showValue(desired).replace(/^-$/, ""),
     [state ?? "", refusal ?? ""].filter((text) => text !== "").join(": "),
   ]);

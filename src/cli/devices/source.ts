@@ -2,8 +2,6 @@ import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { Fault } from "#std/fault";
 import type { World } from "../world.ts";
-import { openKubeDevices } from "./kube.ts";
-import { openSiteDevices } from "./site.ts";
 import type { DeviceSource } from "./view.ts";
 
 /** The options by which every command about devices finds them. */
@@ -28,9 +26,11 @@ interface SourceOptions {
 export async function openDevices(options: SourceOptions, world: World): Promise<DeviceSource> {
   const { site, kubeconfig, namespace, allNamespaces } = options;
   const { clock } = world;
-  if (site !== undefined) return openSiteDevices({ url: site, clock });
+  // Each is loaded when it is asked for: a command should answer before one thinks of waiting.
+  if (site !== undefined) return (await import("./site.ts")).openSiteDevices({ url: site, clock });
   const path = kubeconfig ?? findKubeconfig(world);
   if (!existsSync(path)) throw new Fault("CONFIG_INVALID", `${path}: there is no such kubeconfig`);
+  const { openKubeDevices } = await import("./kube.ts");
   return openKubeDevices({ kubeconfig: path, namespace: allNamespaces ? undefined : namespace, clock });
 }
 

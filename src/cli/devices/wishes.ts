@@ -1,5 +1,5 @@
 import { admit } from "#devices/expand";
-import type { PropertySpec } from "#devices/model";
+import { type PropertySpec, propertySpec } from "#devices/model";
 import type { Value } from "#devices/value";
 import { Fault } from "#std/fault";
 import type { DeviceView, PropertyView, Wish } from "./view.ts";
@@ -54,14 +54,8 @@ function admissible({ name, model, properties }: DeviceView): { readonly name: s
   if (known.length === 0) throw new Fault("MODEL_UNKNOWN", `${name} has no known model ${model}`);
   return {
     name,
-    properties: known.map(({ name, type = "json", access = "read", minimum, maximum }) => ({
-      name,
-      type,
-      access,
-      address: {},
-      every: 0,
-      ...(minimum === undefined ? {} : { minimum }),
-      ...(maximum === undefined ? {} : { maximum }),
-    })),
+    properties: known.map(({ name, type, access, minimum, maximum }) =>
+      propertySpec.parse({ name, type, access, minimum, maximum, address: {} }),
+    ),
   };
 }

@@ -1,0 +1,44 @@
+import { resolve } from "node:path";
+import { parseEdgeConfig } from "#edge/config";
+import { loadIdentity, saveIdentity } from "#edge/identity";
+import { joinCloud } from "#edge/join";
+import { Fault } from "#std/fault";
+import { makeDataDir } from "../data-dir.ts";
+import { readText } from "../read-file.ts";
+import type { World } from "../world.ts";
+
+export interface JoinRequest {
+  readonly url: string;
+  readonly token: string;
+  /** File of the node; its data directory counts when none is named. */
+  readonly config: string | undefined;
+  readonly dataDir: string | undefined;
+  /** Whether an identity that is there may be replaced. */
+  readonly force: boolean;
+}
+
+/** Makes this machine a node, and returns which and of what. @throws {Fault} `USAGE_INVALID`, and as `joinCloud`. */
+export async function joinAsNode(request: JoinRequest, world: World): Promise<{ node: string; tunnel: string }> {
+  const { url, token, force } = request;
+  const refuse = (message: string, hint: string) => new Fault("USAGE_INVALID", message, { hint });
+  if (!URL.canParse(url) || new URL(url).protocol !== "https:")
+    throw refuse(`${url} is no https URL`, "Such as https://cloud.example.com:7444");
+  const dataDir = resolve(world.cwd, dataDirOf(request, world.cwd));
+  makeDataDir(dataDir);
+  const known = loadIdentity(dataDir);
+  if (known && !force)
+    throw refuse(
+      `${dataDir} has an identity already: ${known.node} of ${known.tunnel}`,
+      "Give --force to replace it, or another data directory.",
+    );
+  const identity = await joinCloud(url, token, world.signal);
+  saveIdentity(dataDir, identity);
+  return identity;
+}
+
+function dataDirOf({ config, dataDir }: JoinRequest, cwd: string): string {
+  if (dataDir !== undefined) return dataDir;
+  if (config !== undefined) return parseEdgeConfig(readText(resolve(cwd, config)), config).dataDir;
+  const hint = "Give --config or --data-dir.";
+  throw new Fault("USAGE_INVALID", "join needs to know where the node keeps its data", { hint });
+}
