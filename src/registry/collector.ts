@@ -7,12 +7,13 @@
 import { Bell } from "#std/bell";
 import { isAbort } from "#std/scope";
 import { type Api, timestamp } from "./api.ts";
-import type { Surroundings } from "./builtin/rules.ts";
+import { rulesOf, type Surroundings } from "./builtin/rules.ts";
 import { CLEANUP_FINALIZER, DEFINITIONS_KEY } from "./definition.ts";
+import { equal } from "./json.ts";
 import type { KubeObject, OwnerReference, Resource } from "./resource.ts";
 import type { Change, Row, Transaction } from "./store.ts";
 import { dispose, FOREGROUND, ORPHAN, release } from "./verbs/dispose.ts";
-import { surroundings } from "./verbs/surroundings.ts";
+import { allDefinitions, surroundings } from "./verbs/surroundings.ts";
 import { toStored, view } from "./view.ts";
 
 /** Objects that one transaction removes, so that a large namespace does not hold up the others. */
@@ -186,7 +187,17 @@ async function emptyDefinition(api: Api, definition: Row, resource: Resource): P
     const row = tx.get(definition.key, "", definition.name);
     if (row?.uid !== definition.uid || api.store.page(definition.name, undefined, undefined, 1).length > 0) return;
     release(tx, row, resource, CLEANUP_FINALIZER);
+    resettle(api, tx, resource);
   });
+}
+
+/** The names of the one that went are free: another definition may have waited for them. */
+function resettle(api: Api, tx: Transaction, resource: Resource): void {
+  for (const old of allDefinitions(api.store)) {
+    const settled = rulesOf(DEFINITIONS_KEY).settle?.(old, old, around(api)) ?? old;
+    const row = tx.get(DEFINITIONS_KEY, "", old.metadata.name);
+    if (row && !equal(settled, old)) tx.put(DEFINITIONS_KEY, toStored(settled, resource), { row, prev: null });
+  }
 }
 
 /** Deletes every object of a key, in one namespace or all; those with finalizers stay until they are done. */

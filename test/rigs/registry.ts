@@ -142,3 +142,75 @@ function protocolOf(url: string, ca: string): Promise<string> {
     });
   });
 }
+
+/** Path of the collection that `widgets` serves. */
+export const WIDGETS = "/apis/example.dev/v1/namespaces/default/widgets";
+export const DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+
+/** A definition with a bit of everything. Parts of its only version can be replaced. */
+export function widgets(version: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {
+  const condition = { type: "object", required: ["type"], properties: { type: TEXT, status: TEXT, reason: TEXT } };
+  const spec = {
+    type: "object",
+    description: "What the widget should be.",
+    required: ["size"],
+    properties: {
+      size: { type: "integer", minimum: 0, maximum: 10, description: "How large it is." },
+      colour: { type: "string", enum: ["red", "green", "blue"], default: "red", description: "What it looks like." },
+      code: { type: "string", pattern: "^[a-z]+$", maxLength: 5 },
+      tags: { type: "array", maxItems: 3, "x-kubernetes-list-type": "set", items: TEXT },
+      port: { "x-kubernetes-int-or-string": true },
+      free: { type: "object", "x-kubernetes-preserve-unknown-fields": true },
+      labels: { type: "object", additionalProperties: TEXT },
+    },
+  };
+  const status = {
+    type: "object",
+    properties: { size: { type: "integer" }, conditions: { type: "array", items: condition } },
+  };
+  const served = {
+    name: "v1",
+    served: true,
+    storage: true,
+    subresources: { status: {}, scale: { specReplicasPath: ".spec.size", statusReplicasPath: ".status.size" } },
+    selectableFields: [{ jsonPath: ".spec.colour" }],
+    additionalPrinterColumns: [
+      { name: "Size", type: "integer", jsonPath: ".spec.size" },
+      { name: "Ready", type: "string", jsonPath: '.status.conditions[?(@.type=="Ready")].status' },
+      { name: "Colour", type: "string", jsonPath: ".spec.colour", priority: 1 },
+      { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },
+    ],
+    schema: {
+      openAPIV3Schema: {
+        type: "object",
+        description: "A widget, for tests.",
+        required: ["spec"],
+        properties: { spec, status },
+      },
+    },
+    ...version,
+  };
+  return {
+    apiVersion: "apiextensions.k8s.io/v1",
+    kind: "CustomResourceDefinition",
+    metadata: { name: "widgets.example.dev" },
+    spec: {
+      group: "example.dev",
+      scope: "Namespaced",
+      names: { kind: "Widget", plural: "widgets", singular: "widget", shortNames: ["wd"], categories: ["all"] },
+      versions: [served],
+    },
+  };
+}
+
+const TEXT = { type: "string" };
+
+/** A widget. */
+export function widget(name: string, spec: Readonly<Record<string, unknown>> = { size: 1 }, metadata: object = {}) {
+  return { apiVersion: "example.dev/v1", kind: "Widget", metadata: { name, ...metadata }, spec };
+}
+
+/** The value under a path of keys, such as `at(body, "metadata", "uid")`. */
+export function at(value: unknown, ...path: readonly (string | number)[]): unknown {
+  return path.reduce<unknown>((one, key) => (one as Record<string | number, unknown> | undefined)?.[key], value);
+}
