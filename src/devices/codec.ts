@@ -32,26 +32,34 @@ export function decode(property: Coded, raw: Raw): Decoded {
 }
 
 function decodeNumber(property: Coded, raw: number): Decoded {
-  const { scale = 1, offset = 0, minimum, maximum } = property;
-  if (!Number.isFinite(raw)) return bad(`${raw} is no number`);
-  const exact = scale === 1 && offset === 0 ? raw : trim(raw * scale + offset);
+  const { scale = 1, offset = 0 } = property;
+  const isPlain = scale === 1 && offset === 0;
+  const exact = isPlain ? raw : trim(raw * scale + offset, Math.max(Math.abs(raw * scale), Math.abs(offset)));
+  if (!Number.isFinite(exact)) return bad(`${raw} is no number`);
   const value = property.type === "integer" ? Math.round(exact) : exact;
-  if (minimum !== undefined && value < minimum) return uncertain(value, `below the minimum ${minimum}`);
-  if (maximum !== undefined && value > maximum) return uncertain(value, `above the maximum ${maximum}`);
-  return good(value);
+  return judge(property, value, value);
 }
 
 function decodeOther(property: Coded, raw: Exclude<Raw, number>): Decoded {
+  if (typeof raw === "bigint") return decodeBig(property, raw);
   if (typeof raw === "boolean") return decodeNumber(property, raw ? 1 : 0);
-  if (typeof raw === "string") {
-    const number = raw.trim() === "" ? Number.NaN : Number(raw);
-    return Number.isFinite(number) ? decodeNumber(property, number) : bad(`"${raw.slice(0, 40)}" is no number`);
-  }
+  const number = raw.trim() === "" ? Number.NaN : Number(raw);
+  if (!Number.isFinite(number)) return bad(`"${raw.slice(0, 40)}" is no number`);
+  const isWhole = property.type === "integer" && /^\s*-?\d+\s*$/.test(raw);
+  return isWhole ? decodeBig(property, BigInt(raw)) : decodeNumber(property, number);
+}
+
+function decodeBig(property: Coded, raw: bigint): Decoded {
   const { scale = 1, offset = 0 } = property;
-  if (Number.isSafeInteger(Number(raw))) return decodeNumber(property, Number(raw));
+  if (Number.isSafeInteger(Number(raw)) || scale !== 1 || offset !== 0) return decodeNumber(property, Number(raw));
   // Beyond 2^53 a double would lie by some units, so the exact digits travel as text.
-  if (scale === 1 && offset === 0) return good(raw.toString());
-  return decodeNumber(property, Number(raw));
+  return judge(property, raw, raw.toString());
+}
+
+function judge({ minimum, maximum }: Coded, number: number | bigint, value: Value): Decoded {
+  if (minimum !== undefined && number < minimum) return uncertain(value, `below the minimum ${minimum}`);
+  if (maximum !== undefined && number > maximum) return uncertain(value, `above the maximum ${maximum}`);
+  return good(value);
 }
 
 function decodeJson(raw: Raw): Decoded {
@@ -81,16 +89,25 @@ export function encode(property: Coded, value: Value): Raw {
       return JSON.stringify(value);
     case "integer":
     case "number": {
-      if (type === "integer" && typeof value === "string" && /^-?\d{1,20}$/.test(value)) return BigInt(value);
-      if (typeof value !== "number" || !Number.isFinite(value)) throw invalid(property, value, `a ${type}`);
-      if (type === "integer" && !Number.isInteger(value)) throw invalid(property, value, "an integer");
-      if ((minimum !== undefined && value < minimum) || (maximum !== undefined && value > maximum)) {
+      const number = type === "integer" && isDigits(value) ? BigInt(value) : value;
+      if (typeof number !== "bigint" && (typeof number !== "number" || !Number.isFinite(number)))
+        throw invalid(property, value, `a ${type}`);
+      if (type === "integer" && typeof number === "number" && !Number.isInteger(number))
+        throw invalid(property, value, "an integer");
+      if ((minimum !== undefined && number < minimum) || (maximum !== undefined && number > maximum)) {
         const limits = `${minimum ?? "-∞"} to ${maximum ?? "∞"}`;
         throw new Fault("VALUE_OUT_OF_RANGE", `${name} can not be ${value}: its range is ${limits}`, { limits });
       }
-      return scale === 1 && offset === 0 ? value : trim((value - offset) / scale);
+      if (scale === 1 && offset === 0) return number;
+      const largest = Math.max(Math.abs(Number(number)), Math.abs(offset)) / Math.abs(scale);
+      return trim((Number(number) - offset) / scale, largest);
     }
   }
+}
+
+/** An integer that is too large for a double, as people and JSON write it. */
+function isDigits(value: Value): value is string {
+  return typeof value === "string" && /^-?(0|[1-9]\d{0,19})$/.test(value);
 }
 
 /** Whether a desired and a reported value are the same at the property's resolution. */
@@ -106,9 +123,13 @@ export function same(property: Coded, desired: Value, reported: Value): boolean 
   return equal(desired, reported);
 }
 
-/** Takes the noise of binary fractions away: 214 * 0.1 is 21.4, not 21.400000000000002. */
-function trim(number: number): number {
-  return Math.abs(number) < 1e15 ? Math.round(number * 1e9) / 1e9 || Number(number.toPrecision(15)) : number;
+/**
+ * Takes the noise of binary fractions away: 214 * 0.1 is 21.4, not 21.400000000000002. Noise is what is 14 digits below
+ * the largest number that took part.
+ */
+function trim(number: number, largest: number): number {
+  const places = 14 - Math.ceil(Math.log10(largest));
+  return Number(number.toFixed(Math.min(Math.max(places, 0), 100)));
 }
 
 function good(value: Value): Decoded {
