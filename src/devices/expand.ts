@@ -131,13 +131,15 @@ export function admit(device: Pick<Device, "name" | "properties">, property: str
 }
 
 function pointOf({ name, address, every }: PropertySpec, { addresses }: DeviceSpec): Point<Record<string, unknown>> {
-  return { property: name, address: addresses?.[name] ?? address, everyMs: every };
+  // A property may be called `constructor`, which every object seems to have.
+  const own = addresses && Object.hasOwn(addresses, name) ? addresses[name] : undefined;
+  return { property: name, address: own ?? address, everyMs: every };
 }
 
 function wishesOf({ desired, desiredUntil = {} }: DeviceSpec): Device["desired"] {
   return Object.fromEntries(
     Object.entries(desired).map(([name, value]) => {
-      const until = desiredUntil[name];
+      const until = Object.hasOwn(desiredUntil, name) ? desiredUntil[name] : undefined;
       return [name, until === undefined ? { value } : { value, until: Date.parse(until) }];
     }),
   );
