@@ -5,7 +5,9 @@ import { fileURLToPath } from "node:url";
 /** A program of `children/`, running. Disposing it kills it. */
 export interface Child extends AsyncDisposable {
   /** What it said so far, oldest first. */
-  readonly said: readonly unknown[];
+  readonly said: unknown[];
+  /** Asks it something; the answer is `said`. */
+  ask(question: string): void;
   /** Ends it as the kernel or a power cut would: nothing in it runs any more. */
   kill(): Promise<void>;
 }
@@ -21,5 +23,5 @@ export function openChild(name: string, options: object): Child {
     child.kill("SIGKILL");
     await exited;
   };
-  return { said, kill, [Symbol.asyncDispose]: kill };
+  return { said, ask: (question) => child.send(question), kill, [Symbol.asyncDispose]: kill };
 }
