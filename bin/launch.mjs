@@ -79,5 +79,7 @@ export function runProgram(root, node, args) {
   // A node's garbage is short-lived and its machine small: a young generation of 4 MiB halves the resident memory under
   // load and costs 5 % of CPU. Compiled sources are kept, which saves 30 MB and 200 ms at each start.
   const env = { NODE_COMPILE_CACHE: join(root, "node_modules/.cache/skerry"), ...process.env };
-  return run(node, ["--max-semi-space-size=4", ...program, ...args], { env });
+  // The channel carries nothing. Its end tells the program that we were killed, so that it does not stay behind.
+  const stdio = ["inherit", "inherit", "inherit", "ipc"];
+  return run(node, ["--max-semi-space-size=4", ...program, ...args], { env, stdio });
 }

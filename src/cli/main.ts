@@ -30,6 +30,8 @@ const world: World = {
   ask: stdin.isTTY && stderr.isTTY ? ask : undefined,
 };
 
+// The channel to the launcher is there to end, not to keep us.
+process.channel?.unref();
 process.exitCode = await execute(process.argv.slice(2), world);
 
 function terminal(stream: NodeJS.WriteStream): Terminal {

@@ -2,7 +2,7 @@ import { constants } from "node:os";
 
 /** The part of the process that this needs. */
 export interface Signalled {
-  on(signal: "SIGINT" | "SIGTERM" | "SIGHUP", listener: () => void): unknown;
+  on(event: "SIGINT" | "SIGTERM" | "SIGHUP" | "disconnect", listener: () => void): unknown;
   exit(code: number): void;
 }
 
@@ -12,15 +12,17 @@ export interface Signalled {
  */
 const SAME_PRESS_MS = 300;
 
-/** Turns the first signal into an abort. A second one ends the process at once. */
+/** Turns the first signal, or the end of our launcher, into an abort. A second signal ends the process at once. */
 export function abortOnSignal(target: Signalled, now: () => number): AbortSignal {
   const end = new AbortController();
   let first: number | undefined;
+  const abort = (why: string) => end.abort(new DOMException(`ended by ${why}`, "AbortError"));
   const hear = (name: "SIGINT" | "SIGTERM" | "SIGHUP") => () => {
+    if (first !== undefined && now() - first >= SAME_PRESS_MS) target.exit(128 + constants.signals[name]);
     first ??= now();
-    if (!end.signal.aborted) end.abort(new DOMException(`ended by ${name}`, "AbortError"));
-    else if (now() - first >= SAME_PRESS_MS) target.exit(128 + constants.signals[name]);
+    abort(name);
   };
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) target.on(name, hear(name));
+  target.on("disconnect", () => abort("its launcher"));
   return end.signal;
 }
