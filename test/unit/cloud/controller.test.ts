@@ -3,7 +3,7 @@ import type { Cloud } from "#cloud/main";
 import type { DeviceStatus } from "#devices/crd";
 import { drivers } from "#drivers/index";
 import { eventually } from "../../rigs/eventually.ts";
-import { answering } from "../../rigs/fake-edge.ts";
+import { answering, telemetry } from "../../rigs/fake-edge.ts";
 import { type FakeCluster, openFakeCluster } from "./fake-cluster.ts";
 import { boiler, boilerModel, cloudOn, connect, deviceKind, join, modelKind } from "./rig.ts";
 
@@ -177,4 +177,49 @@ test("a node is told its devices although the cluster was away when it came", as
   cluster.failWith = undefined;
   await eventually(() => edge.of("roster").length === 1);
   expect(edge.of("device")).toHaveLength(1);
+});
+
+test("a device that lost its name to an older one leaves the node, and its roster", async () => {
+  cluster.apply(modelKind, boilerModel);
+  cluster.apply(modelKind, { ...boilerModel, metadata: { name: "boiler", namespace: "other" } });
+  const older = boiler("boiler-1", "site-b", {}, "other");
+  const metadata = { ...older.metadata, creationTimestamp: "2000-01-01T00:00:00Z" } as never;
+  const moved = cluster.apply(deviceKind, { ...older, metadata });
+  const young = cluster.apply(deviceKind, boiler("boiler-1", "site-a"));
+  const tls = await join(cloud, "site-a");
+  using edge = await connect(cloud, "site-a", { tls });
+  await eventually(() => edge.of("device").length === 1);
+  cluster.apply(deviceKind, boiler("boiler-1", "site-a", {}, "other"));
+  await eventually(() => edge.of("gone").some(({ uid }) => uid === young.metadata.uid));
+  await eventually(() => edge.of("device").some(({ device }) => device.uid === moved.metadata.uid));
+  using again = await connect(cloud, "site-a", { tls });
+  await eventually(() => again.of("roster").length === 1);
+  expect(again.of("roster")[0]?.uids).toEqual([moved.metadata.uid]);
+});
+
+test("a Device that is on its way out is gone from its node, although a finalizer holds it", async () => {
+  using edge = await connect(cloud, "site-a");
+  cluster.apply(modelKind, boilerModel);
+  const { metadata } = cluster.apply(deviceKind, boiler("boiler-1", "site-a"));
+  await eventually(() => edge.of("device").length === 1);
+  const leaving = { name: "boiler-1", namespace: "default", deletionTimestamp: "2026-11-21T10:00:00Z" };
+  cluster.apply(deviceKind, { ...boiler("boiler-1", "site-a"), metadata: leaving });
+  await eventually(() => edge.of("gone").some(({ uid }) => uid === metadata.uid));
+});
+
+test("what a node says of another node's device does not count", async () => {
+  using a = await connect(cloud, "site-a");
+  using b = await connect(cloud, "site-b");
+  cluster.apply(modelKind, boilerModel);
+  const { metadata } = cluster.apply(deviceKind, boiler("boiler-1", "site-a"));
+  const device = { uid: metadata.uid ?? "", name: "boiler-1" };
+  await eventually(() => a.of("device").length === 1);
+  a.say({ kind: "report", report: answering(device) });
+  await eventually(() => condition("default/boiler-1", "Ready")?.reason === "Answering");
+  b.say({ kind: "report", report: answering(device, { online: false, reason: "LINK_LOST" }) });
+  b.say({ kind: "rows", rows: [telemetry(1)] });
+  await eventually(() => b.of("taken").length === 1);
+  cluster.apply(deviceKind, boiler("boiler-1", "site-a", { desired: { setpoint: 30 } }));
+  await eventually(() => condition("default/boiler-1", "Synced")?.reason === "Pending");
+  expect(condition("default/boiler-1", "Ready")?.reason).toBe("Answering");
 });

@@ -130,6 +130,10 @@ test("a node gets its next certificate over its connection, for a new key and th
     return answers.length > 0 && (answers as [(typeof answers)[0]]);
   });
   expect(new X509Certificate(certificate).subject).toBe("CN=site-a\nO=skerry:nodes");
+  edge.say({ kind: "renew", request });
+  edge.say({ kind: "rows", rows: [telemetry(1)] });
+  await eventually(() => edge.of("taken").length === 1);
+  expect(edge.of("certificate")).toHaveLength(1);
   using renewed = await connect(cloud, "site-a", { tls: { ...tls, certificate, key } });
   await eventually(() => renewed.of("welcome").length === 1);
 });
