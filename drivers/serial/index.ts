@@ -1,0 +1,37 @@
+/**
+ * Serial devices that are declared, not programmed: `schema/` is what one may say about them, `framing.ts` cuts the bytes
+ * into frames, `body.ts` proves them whole, `extract.ts` takes values out, `plan.ts` and `connection.ts` ask and listen,
+ * `line.ts` and `port.ts` are the ways to the wire. `simulator.ts` is the other end, for trying things out.
+ */
+import type { Driver } from "#devices/driver";
+import { type Clock, systemClock } from "#std/clock";
+import { openConnection } from "./connection.ts";
+import { openLine } from "./line.ts";
+import { type Ports, systemPorts } from "./port.ts";
+import { isPushed } from "./pushed.ts";
+import { address, type SerialAddress } from "./schema/address.ts";
+import { link, type SerialLink } from "./schema/link.ts";
+import { type SerialStation, station } from "./schema/station.ts";
+
+/** What the driver is made of; a test passes its own. */
+export interface SerialOptions {
+  /** @default those of this machine */
+  readonly ports?: Ports;
+  /** @default the machine's clock */
+  readonly clock?: Clock;
+}
+
+/** The serial driver. */
+export function serial({
+  ports = systemPorts,
+  clock = systemClock,
+}: SerialOptions = {}): Driver<SerialLink, SerialStation, SerialAddress> {
+  return {
+    protocol: "serial",
+    link,
+    station,
+    address,
+    isPushed,
+    connect: async (link, signal) => openConnection(await openLine(link, ports, signal), clock),
+  };
+}

@@ -1,0 +1,223 @@
+/**
+ * One exchange at a time on a line, and any number of listeners beside it. Knows when the line was silent, and that an
+ * answer may still be owed to a request that was given up.
+ */
+import { type Clock, systemClock } from "#std/clock";
+import type { Fault } from "#std/fault";
+import { type Framer, openFramer, type TakeFrame } from "./framing.ts";
+import type { Line } from "./line.ts";
+import type { SerialStation } from "./schema/station.ts";
+
+/** How an exchange ended: `garbage` is silence too, but after bytes that were no frame. */
+export type Ended = "done" | "silent" | "garbage";
+
+/** What is sent, and who takes the frames that come. */
+export interface Exchange {
+  readonly station: SerialStation;
+  /** Undefined when frames are only waited for. */
+  readonly request: Buffer | undefined;
+  /** Takes a frame; true when the answer is complete. May be called again after that, when a newer answer comes. */
+  take(frame: Buffer): boolean;
+}
+
+/** A line with its manners. */
+export interface Wire {
+  /** @throws {Fault} `LINK_LOST`; rejects with the signal's reason on abort. */
+  exchange(exchange: Exchange, signal: AbortSignal): Promise<Ended>;
+  /** Sends what nobody confirms. @throws {Fault} `LINK_LOST`; rejects with the signal's reason on abort. */
+  say(station: SerialStation, bytes: Buffer, signal: AbortSignal): Promise<void>;
+  /** Hears every frame, until what is returned is called. `chunkEnd` is called after the frames of each chunk. */
+  hear(station: SerialStation, ear: Ear): () => void;
+}
+
+/** A listener. */
+export interface Ear {
+  readonly take: TakeFrame;
+  chunkEnd(): void;
+  lost(fault: Fault): void;
+}
+
+/** Requests in a row without one byte in return after which a serial server counts as lost; see `modbus/tcp.ts`. */
+const MOST_UNANSWERED = 8;
+
+/** Gets what a line carries. */
+interface Sink {
+  push(chunk: Buffer): void;
+  lost(fault: Fault): void;
+  close(): void;
+}
+
+/** Takes a line in hand. */
+export function openWire(line: Line, clock: Clock = systemClock): Wire {
+  const sinks = new Set<Sink>();
+  let gone: Fault | undefined;
+  let lastByteMs = Number.NEGATIVE_INFINITY;
+  /** Whether the last request had no answer, so that one may still come, and until when it is awaited. */
+  let isOwed = false;
+  let owedUntilMs = 0;
+  let unanswered = 0;
+  let isAsking = false;
+
+  line.listen(
+    (chunk) => {
+      lastByteMs = clock.monotonic();
+      unanswered = 0;
+      // A late answer: it is dropped, and the line is in step again.
+      if (!isAsking) isOwed = false;
+      for (const sink of sinks) sink.push(chunk);
+    },
+    (fault) => {
+      gone = fault;
+      for (const sink of sinks) sink.lost(fault);
+    },
+  );
+
+  return {
+    async exchange(exchange, signal) {
+      const { station, request } = exchange;
+      if (request) await quiet(station, signal);
+      signal.throwIfAborted();
+      if (gone) throw gone;
+      if (request && line.isRemote && unanswered >= MOST_UNANSWERED)
+        throw line.lose(`has not answered ${unanswered} requests in a row`);
+      isAsking = true;
+      try {
+        return await answer(exchange, signal);
+      } finally {
+        isAsking = false;
+      }
+    },
+
+    async say(station, bytes, signal) {
+      await quiet(station, signal);
+      line.send(bytes);
+      isOwed = true;
+      owedUntilMs = 0;
+    },
+
+    hear(station, ear) {
+      const framer = sinkOf(station, ear.take, ear.chunkEnd);
+      const sink: Sink = { push: framer.push, lost: ear.lost, close: framer.close };
+      sinks.add(sink);
+      if (gone) ear.lost(gone);
+      return () => {
+        sink.close();
+        sinks.delete(sink);
+      };
+    },
+  };
+
+  /** Waits until the line has been silent for long enough, and a late answer would have come. */
+  async function quiet({ quietMs, timeoutMs, unsolicited }: SerialStation, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    // A device that talks by itself is never silent; its frames are told apart by what they say.
+    const pauseMs = unsolicited ? 0 : Math.max(quietMs, line.gapMs);
+    const giveUpMs = clock.monotonic() + 2 * timeoutMs;
+    for (;;) {
+      if (gone) throw gone;
+      const now = clock.monotonic();
+      const readyMs = Math.max(lastByteMs + pauseMs, isOwed ? owedUntilMs : 0);
+      if (now >= readyMs || now >= giveUpMs) return;
+      // In steps, for a late answer ends the wait.
+      const stepMs = Math.max(1, Math.min(readyMs - now, Math.max(pauseMs, 5)));
+      await clock.sleep(stepMs, signal).catch(() => signal.throwIfAborted());
+    }
+  }
+
+  /** Sends the request and hands out frames until the answer is complete. */
+  function answer({ station, request, take }: Exchange, signal: AbortSignal): Promise<Ended> {
+    const { timeoutMs, quietMs } = station;
+    /** When an answer is owed, this one may be it: the newest counts, once no other has followed for a while. */
+    const settleMs = isOwed && request ? Math.max(quietMs, line.gapMs, 1) : 0;
+    return new Promise((resolve, reject) => {
+      let isDone = false;
+      const framer = sinkOf(
+        station,
+        (frame) => {
+          if (isDone && settleMs === 0) return;
+          isDone = take(frame);
+        },
+        () => {
+          if (isDone && settleMs === 0) finish("done");
+          else wait();
+        },
+      );
+      const sink: Sink = {
+        push: framer.push,
+        lost: (fault) => settle(() => reject(fault)),
+        close: framer.close,
+      };
+      let timer: NodeJS.Timeout | undefined;
+      const abort = () => {
+        owe();
+        settle(() => reject(signal.reason));
+      };
+      sinks.add(sink);
+      signal.addEventListener("abort", abort, { once: true });
+      wait();
+      try {
+        if (request) line.send(request);
+      } catch (error) {
+        settle(() => reject(error));
+      }
+
+      function wait() {
+        clearTimeout(timer);
+        timer = setTimeout(
+          () => finish(isDone ? "done" : framer.stray > 0 ? "garbage" : "silent"),
+          isDone ? settleMs : timeoutMs,
+        );
+      }
+
+      function finish(ended: Ended) {
+        if (ended === "done") isOwed = false;
+        else owe();
+        settle(() => resolve(ended));
+      }
+
+      function owe() {
+        if (!request) return;
+        if (!isDone) unanswered++;
+        isOwed = true;
+        owedUntilMs = clock.monotonic() + timeoutMs;
+      }
+
+      function settle(end: () => void) {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", abort);
+        sink.close();
+        sinks.delete(sink);
+        end();
+      }
+    });
+  }
+}
+
+/** A framer with the timer that some framings need. */
+function sinkOf({ framing, timeoutMs }: SerialStation, take: TakeFrame, chunkEnd: () => void) {
+  const framer: Framer = openFramer(framing, take);
+  const restMs = framing.by === "silence" ? framing.silenceMs : hasNoMarks(framing) ? timeoutMs : undefined;
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    push(chunk: Buffer) {
+      framer.push(chunk);
+      if (restMs !== undefined) {
+        clearTimeout(timer);
+        timer = setTimeout(() => {
+          framer.rest();
+          if (framing.by === "silence") chunkEnd();
+        }, restMs);
+      }
+      chunkEnd();
+    },
+    close: () => clearTimeout(timer),
+    get stray() {
+      return framer.stray;
+    },
+  };
+}
+
+/** Whether nothing but silence shows where such frames begin. */
+function hasNoMarks(framing: SerialStation["framing"]): boolean {
+  return (framing.by === "fixed" || framing.by === "length") && framing.start === "";
+}
