@@ -30,7 +30,15 @@ export type Condition = z.infer<typeof condition>;
 
 const conditions = z.array(condition).optional().describe("Ready: it answers. Synced: it is as desired.");
 
-const { reported, quality, reason, desired, by, state, refusal } = deviceReport.shape.properties.element.shape;
+const { reported, quality, reason, desired, by, state, refusal, version } = deviceReport.shape.properties.element.shape;
+
+const side = z.object({ by: z.string(), value: reported });
+const conflict = z.object({
+  rule: z.string().describe("Which rule of the property decided."),
+  at: time,
+  kept: side.describe("The wish that stands."),
+  lost: side.describe("The wish that does not."),
+});
 
 const propertyStatus = z.object({
   name: z.string().describe("Name of the property."),
@@ -42,6 +50,9 @@ const propertyStatus = z.object({
   by: by.describe("Who wished that last."),
   state: state.describe("What became of the wish."),
   refusal: refusal.describe("Why the wish was refused."),
+  until: time.optional().describe("When the wish ends by itself."),
+  version: version.describe("Number of the site's wish; with it the cloud says later whether it knew of it."),
+  conflict: conflict.optional().describe("Cloud and site wished different things without knowing of each other."),
 });
 
 /** What the cloud writes into the status of a Device. */

@@ -13,7 +13,7 @@ export class Bell {
     signal.throwIfAborted();
     if (!this.#rung) {
       await new Promise<void>((resolve, reject) => {
-        const timer = ms === undefined ? undefined : setTimeout(done, ms);
+        const timer = ms === undefined ? undefined : setTimeout(done, Math.max(0, ms));
         const abort = () => done(signal.reason);
         const wake = () => done();
         function done(reason?: unknown) {

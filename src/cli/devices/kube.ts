@@ -6,13 +6,14 @@ import { isRefused } from "#cloud/kube/refusal";
 import { Mirror } from "#cloud/kube/watch";
 import { type DeviceStatus, deviceKind, modelKind } from "#devices/crd";
 import { type DeviceSpec, modelSpec, type PropertySpec } from "#devices/model";
+import { conflictRule } from "#devices/twin";
 import { equal } from "#devices/value";
 import { Bell } from "#std/bell";
 import type { Clock } from "#std/clock";
 import { Fault } from "#std/fault";
 import { silent } from "#std/log";
 import { Scope } from "#std/scope";
-import { type DeviceSource, type DeviceView, type Outcome, outcomeOf, type Wish } from "./view.ts";
+import { type DeviceSource, type DeviceView, type Outcome, outcomeOf, type PropertyView, type Wish } from "./view.ts";
 
 export interface KubeSourceOptions {
   /** Path of a kubeconfig. */
@@ -145,7 +146,7 @@ export function viewOf({ metadata, spec, status }: ApiObject, model: ApiObject |
     ...(lastSeen === undefined ? {} : { lastSeen: Date.parse(lastSeen) }),
     properties: [...names].map((name) => {
       const { type, access, unit, minimum, maximum } = specs.find((it) => it.name === name) ?? {};
-      const { reported, at, ...twin } = told.get(name) ?? { name };
+      const { reported, at, until, conflict, ...twin } = told.get(name) ?? { name };
       const wished = desired[name];
       return {
         type,
@@ -157,9 +158,20 @@ export function viewOf({ metadata, spec, status }: ApiObject, model: ApiObject |
         ...twin,
         value: reported,
         ...(at === undefined ? {} : { at: Date.parse(at) }),
+        ...(until === undefined ? {} : { until: Date.parse(until) }),
+        ...(conflict === undefined ? {} : { conflict: conflictOf(conflict) }),
       };
     }),
   };
+}
+
+type StatusConflict = NonNullable<NonNullable<DeviceStatus["properties"]>[number]["conflict"]>;
+
+/** Statuses come from outside and may have been written by anybody. */
+function conflictOf({ rule, at, kept, lost }: StatusConflict): NonNullable<PropertyView["conflict"]> {
+  const side = ({ by, value = null }: StatusConflict["kept"]) =>
+    ({ by: by === "site" ? "site" : "cloud", value }) as const;
+  return { rule: conflictRule.catch("cloud").parse(rule), at: Date.parse(at), kept: side(kept), lost: side(lost) };
 }
 
 function unknownDevice(name: string, where: string): Fault {

@@ -120,7 +120,7 @@ export class Controller {
   }
 
   #deviceChanged({ key, now, before }: Change): void {
-    const entry = now && declared(now);
+    const entry = now && declared(now, this.#options.clock.now());
     const { metadata } = now ?? {};
     // A new status alone, ours as a rule, changes nothing for the node.
     const sameSpec =

@@ -109,6 +109,15 @@ function synced({ verdict, report, node, nodeState, generation, previous }: Stat
     const message = `node ${node} runs generation ${report.generation}, ${generation} is on its way`;
     return { status: "False", reason: "Pending", message };
   }
+  const open = report.properties.filter(({ conflict }) => conflict?.rule === "manual");
+  if (open.length > 0)
+    return {
+      status: "False",
+      reason: "Conflict",
+      message: `cloud and site differ: ${list(open.map(({ name }) => name))}`,
+    };
+  if (!report.online && report.properties.length === 0)
+    return { status: "Unknown", reason: report.reason, message: "the device does not run" };
   const pending = report.properties.filter(({ state }) => state === "pending").map(({ name }) => name);
   if (pending.length > 0) return { status: "False", reason: "Pending", message: list(pending) };
   return { status: "True", reason: "Applied", message: "everything desired is as it should be" };
@@ -132,8 +141,9 @@ function find({ conditions = [] }: DeviceStatus, type: string): Condition | unde
   return conditions.find((condition) => condition.type === type);
 }
 
-function property({ name, reported, at, quality, reason, desired, by, state, refusal }: PropertyReport) {
-  return compact({ name, reported, at: iso(at), quality, reason, desired, by, state, refusal });
+function property({ at, until, conflict, ...rest }: PropertyReport) {
+  const told = conflict && { ...conflict, at: new Date(conflict.at).toISOString() };
+  return compact({ ...rest, at: iso(at), until: iso(until), conflict: told });
 }
 
 const MOST_LISTED = 10;

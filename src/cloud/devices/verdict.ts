@@ -1,9 +1,10 @@
-import type { Condition } from "#devices/crd";
+import type { Condition, DeviceStatus } from "#devices/crd";
 import { expand, modelProblems, type Schemas } from "#devices/expand";
 import { type Declaration, deviceSpec } from "#devices/model";
 import { Fault } from "#std/fault";
 import { type Problem, problems, tell } from "#std/schema";
 import type { ApiObject } from "../kube/objects.ts";
+import { readStatus } from "./status.ts";
 
 /** A Device as the cluster has it, with what decides where it runs. */
 export interface Declared {
@@ -19,6 +20,10 @@ export interface Declared {
   /** Key of the DeviceModel. */
   readonly model: string;
   readonly spec: unknown;
+  /** When this generation was first seen here, in milliseconds since the epoch. */
+  readonly at: number;
+  /** Versions of the site's wishes that its author could see in the status, by property. */
+  readonly seen: Readonly<Record<string, number>>;
 }
 
 /** Whether a node may be told of a device, and why not. */
@@ -27,8 +32,8 @@ export type Verdict =
   /** `reason` is the code of a fault, or `NameTaken`. */
   | { readonly ok: false; readonly reason: string; readonly message: string };
 
-/** Reads a Device; undefined for one that is on its way out. */
-export function declared({ metadata, spec }: ApiObject): Declared | undefined {
+/** Reads a Device of a generation that is new here; undefined for one that is on its way out. */
+export function declared({ metadata, spec, status }: ApiObject, nowMs: number): Declared | undefined {
   const { namespace = "", name, uid = "", generation = 0, creationTimestamp = "", deletionTimestamp } = metadata;
   if (deletionTimestamp !== undefined) return undefined;
   const { node, model } = (spec ?? {}) as { node?: unknown; model?: unknown };
@@ -42,7 +47,15 @@ export function declared({ metadata, spec }: ApiObject): Declared | undefined {
     node: typeof node === "string" ? node : "",
     model: `${namespace}/${typeof model === "string" ? model : ""}`,
     spec,
+    at: nowMs,
+    seen: seenIn(readStatus(status)),
   };
+}
+
+function seenIn({ properties = [] }: DeviceStatus): Record<string, number> {
+  return Object.fromEntries(
+    properties.flatMap(({ name, version }) => (version === undefined ? [] : [[name, version]])),
+  );
 }
 
 /** Of several devices with one name on one node, the one that runs: the oldest, and by uid when they are of one second. */
@@ -67,7 +80,7 @@ export function judge(
   }
   const wrong = problems(deviceSpec, device.spec);
   if (wrong.length > 0) return invalid(`Device ${device.name}`, wrong, "spec.");
-  const { namespace, name, uid, generation, spec } = device;
+  const { namespace, name, uid, generation, spec, at, seen } = device;
   if (!model) {
     const message = `there is no DeviceModel ${device.model.slice(namespace.length + 1)} in ${namespace}`;
     return { ok: false, reason: "MODEL_UNKNOWN", message };
@@ -75,7 +88,7 @@ export function judge(
   const wrongModel = modelProblems(model.spec, schemas);
   if (wrongModel.length > 0) return invalid(`DeviceModel ${model.metadata.name}`, wrongModel);
   const modelGeneration = model.metadata.generation ?? 0;
-  const declaration = { namespace, name, uid, generation, modelGeneration, spec, model: model.spec };
+  const declaration = { namespace, name, uid, generation, modelGeneration, at, seen, spec, model: model.spec };
   try {
     if (schemas) expand(declaration, schemas);
     return { ok: true, declaration };
