@@ -73,7 +73,8 @@ export class Twins {
   declare(declared: Declaration, device: Device | Fault): DeviceTwin {
     const { uid, name } = declared;
     const old = this.#all.get(uid);
-    const known = old ? knownOf(old) : this.#store.load(uid);
+    // A declaration that could not be driven had no properties; what they were is on disk.
+    const known = old?.device ? knownOf(old) : this.#store.load(uid);
     const runs = device instanceof Fault ? undefined : device;
     const names = runs?.properties.map((property) => property.name) ?? [];
     const state = {
@@ -83,6 +84,7 @@ export class Twins {
       indexOf: new Map(names.map((property, i) => [property, i])),
       health: healthOf(device, old),
     };
+    const isBack = !old?.device;
     const left = [...(old?.indexOf.keys() ?? [])].filter((property) => !names.includes(property));
     const twin: DeviceTwin = old
       ? Object.assign(old, state)
@@ -90,7 +92,7 @@ export class Twins {
     this.#all.set(uid, twin);
     this.#byName.set(name, twin);
     for (const property of left) this.#watcher.left(twin, property);
-    if (!old) this.#watcher.known(twin);
+    if (isBack) this.#watcher.known(twin);
     for (const index of twin.properties.keys()) this.#expect(twin, index);
     if (runs) this.#hear(twin, runs);
     this.#watcher.health(twin);
@@ -103,28 +105,33 @@ export class Twins {
     const twin = this.#all.get(uid);
     if (!twin) return;
     this.#all.delete(uid);
-    if (this.#byName.get(twin.declared.name) === twin) this.#byName.delete(twin.declared.name);
+    const isNamed = this.#byName.get(twin.declared.name) === twin;
+    if (isNamed) this.#byName.delete(twin.declared.name);
     this.#unsaved.delete(twin);
     this.#db.commitNow(() => this.#store.remove(uid));
-    this.#watcher.gone(twin);
+    // Another device may have its name by now, and with it its topics.
+    if (isNamed) this.#watcher.gone(twin);
   }
 
   /**
-   * Takes a wish of a local application; resolves when it is on disk.
+   * Takes a wish of a local application; resolves with its version when it is on disk.
    * @throws {Fault} `DEVICE_UNKNOWN`, `PROPERTY_UNKNOWN`, `PROPERTY_READ_ONLY`, `VALUE_INVALID`, `VALUE_OUT_OF_RANGE`.
    */
-  async desire(name: string, property: string, value: Value, until?: number): Promise<void> {
+  async desire(name: string, property: string, value: Value, until?: number): Promise<number> {
     const twin = this.named(name);
     if (!twin.device) throw new Fault("DEVICE_UNKNOWN", `${name} does not run: ${twin.health.message}`);
     admit(twin.device, property, value);
-    const index = twin.indexOf.get(property) ?? -1;
     const version = ++this.#wishes;
     const wish = { value, version, at: this.#clock.now(), ...(until === undefined ? {} : { until }) };
+    // The device may be declared anew while the disk is waited for, and its properties may have other places then.
     await this.#db.commit(() => {
+      const index = this.#indexOf(twin, property);
       this.#store.wishes = version;
       this.#store.saveWish(twin, index, desireBySite(this.#twinAt(twin, index), wish));
     });
+    const index = this.#indexOf(twin, property);
     this.#apply(twin, index, desireBySite(this.#twinAt(twin, index), wish));
+    return version;
   }
 
   /**
@@ -144,7 +151,8 @@ export class Twins {
     const now = this.#clock.now();
     for (const [key, [twin, index]] of this.#expiring) {
       const old = this.#twinAt(twin, index);
-      if (old.desired?.until === undefined || !twin.device) this.#expiring.delete(key);
+      const isGone = this.#all.get(twin.declared.uid) !== twin || !twin.device;
+      if (isGone || old.desired?.until === undefined) this.#expiring.delete(key);
       else if (old.desired.until <= now) await this.settle(twin, index, expire(old, now));
     }
   }
@@ -173,7 +181,8 @@ export class Twins {
     this.#unsaved.clear();
     if (twins.length === 0) return;
     await this.#db.commit(() => {
-      for (const twin of twins) if (this.#all.get(twin.declared.uid) === twin) this.#store.saveReport(twin);
+      for (const twin of twins)
+        if (twin.device && this.#all.get(twin.declared.uid) === twin) this.#store.saveReport(twin);
     });
   }
 
@@ -189,6 +198,14 @@ export class Twins {
       twin.properties[index] = { ...property, reported: { ...property.reported, quality: "uncertain", reason } };
       this.#watcher.reported(twin, index);
     }
+  }
+
+  #indexOf(twin: DeviceTwin, property: string): number {
+    const { name, uid } = twin.declared;
+    const index = twin.indexOf.get(property);
+    if (this.#all.get(uid) !== twin) throw new Fault("DEVICE_UNKNOWN", `${name} is no longer on this node`);
+    if (index === undefined) throw new Fault("PROPERTY_UNKNOWN", `${name} no longer has a property ${property}`);
+    return index;
   }
 
   #twinAt(twin: DeviceTwin, index: number): PropertyTwin {
@@ -217,7 +234,7 @@ export class Twins {
     for (const [index, property] of device.properties.entries()) {
       const { name } = property;
       const old = this.#twinAt(twin, index);
-      const wish = device.desired[name];
+      const wish = Object.hasOwn(device.desired, name) ? device.desired[name] : undefined;
       if (!wish) {
         if (old.heard) changes.push([index, release(old)]);
         continue;

@@ -39,15 +39,13 @@ export async function wish(
   { device, property, value, forMs }: Wished,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  await twins.desire(device, property, value, forMs === undefined ? undefined : clock.now() + forMs);
+  const version = await twins.desire(device, property, value, forMs === undefined ? undefined : clock.now() + forMs);
   const twin = twins.named(device);
-  const index = twin.indexOf.get(property) ?? -1;
-  const mine = twin.properties[index]?.desired;
   const until = clock.monotonic() + ANSWER_MS;
   for (;;) {
-    const now = twin.properties[index]?.desired;
+    const now = twin.properties[twin.indexOf.get(property) ?? -1]?.desired;
     // Somebody wished something else meanwhile: this wish is history and says so.
-    if (!mine || !now || now.version !== mine.version || now.by !== mine.by)
+    if (now?.by !== "site" || now.version !== version)
       return { state: "refused", value, reason: "another wish came meanwhile" };
     if (now.state !== "pending" || clock.monotonic() >= until) return outcome(now);
     await clock.sleep(LOOK_MS, signal);
