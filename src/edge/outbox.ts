@@ -70,7 +70,7 @@ export class Outbox {
       const { lastInsertRowid } = this.#sql.insert.run(row.namespace, row.device, row.kind, row.at, row.body);
       this.#head = Number(lastInsertRowid);
       this.#rows++;
-      this.#bytes += row.body.length + ROW_BYTES;
+      this.#bytes += Buffer.byteLength(row.body) + ROW_BYTES;
       if (this.#bytes > this.#limits.limitBytes) this.#dropOldest(row.at);
     };
     await this.#commit(work, GATHER_MS);
@@ -82,7 +82,7 @@ export class Outbox {
     const rows: Row[] = [];
     let bytes = 0;
     for (const row of this.#sql.read.iterate(from, to)) {
-      bytes += row.body.length + ROW_BYTES;
+      bytes += Buffer.byteLength(row.body) + ROW_BYTES;
       if (rows.length > 0 && bytes > limitBytes) break;
       rows.push(row);
     }
@@ -99,8 +99,13 @@ export class Outbox {
   /** Drops what is older than the limit. */
   async expire(nowMs: number): Promise<void> {
     await this.#commit(() => {
-      const { first, last } = this.#sql.old.get(nowMs - this.#limits.limitMs) ?? {};
-      if (typeof first === "number" && typeof last === "number") this.#drop([first, last], "age limit", nowMs);
+      let old: Range | undefined;
+      // From the front and no further: a clock that was wrong for a while must not take the rows between along.
+      for (const { seq, at } of this.#sql.oldest.iterate()) {
+        if (at >= nowMs - this.#limits.limitMs) break;
+        old = [old?.[0] ?? seq, seq];
+      }
+      if (old) this.#drop(old, "age limit", nowMs);
     });
   }
 
@@ -161,7 +166,7 @@ export class Outbox {
 }
 
 function prepare(db: Database) {
-  const size = `select count(*) as rows, coalesce(sum(length(body) + ${ROW_BYTES}), 0) as bytes from outbox`;
+  const size = `select count(*) as rows, coalesce(sum(octet_length(body) + ${ROW_BYTES}), 0) as bytes from outbox`;
   return {
     size: db.prepare<[], { rows: number; bytes: number }>(size),
     sizeOf: db.prepare<[number, number], { rows: number; bytes: number }>(`${size} where seq between ? and ?`),
@@ -169,11 +174,8 @@ function prepare(db: Database) {
     insert: db.prepare("insert into outbox (namespace, device, kind, at, body) values (?, ?, ?, ?, ?)"),
     read: db.prepare<[number, number], Row>("select * from outbox where seq between ? and ? order by seq limit 500"),
     remove: db.prepare("delete from outbox where seq between ? and ?"),
-    oldest: db.prepare<[], { seq: number; bytes: number }>(
-      "select seq, length(body) as bytes from outbox order by seq",
-    ),
-    old: db.prepare<[number], { first: number | null; last: number | null }>(
-      "select min(seq) as first, max(seq) as last from outbox where at < ?",
+    oldest: db.prepare<[], { seq: number; at: number; bytes: number }>(
+      "select seq, at, octet_length(body) as bytes from outbox order by seq",
     ),
     drop: db.prepare("insert into dropped values (?, ?, ?, ?)"),
     untold: db.prepare<[], { first: number; last: number; reason: string }>(
