@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Fault } from "#std/fault";
 import { parse, z } from "#std/schema";
@@ -38,7 +38,9 @@ export function saveIdentity(dataDir: string, it: Identity): void {
   const path = join(dataDir, FILE);
   try {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-    writeFileSync(path, `${JSON.stringify(it, null, 2)}\n`, { mode: 0o600 });
+    // Written beside and renamed, so that a kill in the middle leaves the old identity or the new one, never half.
+    writeFileSync(`${path}.new`, `${JSON.stringify(it, null, 2)}\n`, { mode: 0o600, flush: true });
+    renameSync(`${path}.new`, path);
   } catch (cause) {
     throw new Fault("PERMISSION_MISSING", `${path} can not be written`, { cause });
   }

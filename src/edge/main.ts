@@ -12,6 +12,7 @@ import type { EdgeConfig } from "./config.ts";
 import { Supervisor } from "./devices/supervisor.ts";
 import type { Identity } from "./identity.ts";
 import { Outbox } from "./outbox.ts";
+import { createRenewal } from "./renewal.ts";
 import { createSite } from "./site.ts";
 import { openStore } from "./store.ts";
 import { Twins } from "./twins.ts";
@@ -116,9 +117,9 @@ export async function openEdge(options: EdgeOptions, { drivers, clock, log }: Ed
         uplink = next;
         tellUplink();
       };
-      const ports = { twins, outbox, supervisor, epoch: store.epoch, program: version, clock, state: tell };
-      const options = { url: identity.tunnel, tls: identity };
-      scope.run("uplink", (signal) => serveUplink(options, { ...ports, log: log.with({ part: "uplink" }) }, signal));
+      const renewal = createRenewal(identity, { dataDir: config.dataDir, clock, log });
+      const ports = { twins, outbox, supervisor, renewal, epoch: store.epoch, program: version, clock, state: tell };
+      scope.run("uplink", (signal) => serveUplink({ ...ports, log: log.with({ part: "uplink" }) }, signal));
     }
     return {
       mqtt: { host: broker.host, port: broker.port },

@@ -15,6 +15,7 @@ import { gaps, has } from "#wire/ranges";
 import { reportOf } from "./device-report.ts";
 import type { Supervisor } from "./devices/supervisor.ts";
 import type { Dropped, Outbox } from "./outbox.ts";
+import type { Renewal } from "./renewal.ts";
 import type { Twins } from "./twins.ts";
 
 /** What a session keeps in step with the cloud. */
@@ -22,6 +23,7 @@ export interface SessionPorts {
   readonly twins: Twins;
   readonly outbox: Outbox;
   readonly supervisor: Supervisor;
+  readonly renewal: Renewal;
   /** Name of the outbox' history. */
   readonly epoch: string;
   /** Version of this program. */
@@ -33,6 +35,8 @@ const PING_MS = 8_000;
 /** Silence after which the other side is gone, whatever TCP believes. With the ping it is found within 25 s. */
 const SILENCE_MS = 20_000;
 const HELLO_MS = 10_000;
+/** How often somebody looks whether the certificate wants to be renewed. */
+const RENEWAL_MS = 3_600_000;
 /** Reports of changed devices are gathered this long. */
 const REPORT_MS = 500;
 /** Bytes of rows that may wait for the cloud's acknowledgement: of the live ones, and of the backlog. */
@@ -99,7 +103,7 @@ class Session {
   }
 
   async hear(message: CloudMessage, scope: Scope, up: () => void): Promise<void> {
-    const { supervisor, twins, clock } = this.#ports;
+    const { supervisor, twins, renewal, clock } = this.#ports;
     this.#heardMs = clock.monotonic();
     if (!this.#welcome && message.kind !== "welcome" && message.kind !== "ping")
       throw new Fault("FRAME_INVALID", `${message.kind} came before the welcome`);
@@ -117,6 +121,8 @@ class Session {
         return twins.tellAll();
       case "taken":
         return this.#taken(message.ranges);
+      case "certificate":
+        return renewal.accept(message.certificate);
       case "ping":
     }
   }
@@ -144,6 +150,7 @@ class Session {
     this.#backlogLeft = gaps(have, 1, outbox.head);
     scope.run("uplink rows", (signal) => this.#sendRows(signal));
     scope.run("uplink reports", (signal) => this.#sendReports(signal));
+    scope.run("uplink renewal", (signal) => this.#renew(signal));
     twins.tellAll();
   }
 
@@ -215,6 +222,16 @@ class Session {
       await twins.bell.wait(signal);
       for (const twin of twins.takeChanged()) this.#send({ kind: "report", report: reportOf(twin) });
       await clock.sleep(REPORT_MS, signal);
+    }
+  }
+
+  /** Asks for a new certificate in time. */
+  async #renew(signal: AbortSignal): Promise<void> {
+    const { renewal, clock } = this.#ports;
+    for (;;) {
+      const request = await renewal.request();
+      if (request !== undefined) this.#send({ kind: "renew", request });
+      await clock.sleep(RENEWAL_MS, signal);
     }
   }
 

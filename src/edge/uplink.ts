@@ -2,7 +2,7 @@ import { backoffMs } from "#std/backoff";
 import type { Clock } from "#std/clock";
 import { Fault } from "#std/fault";
 import type { Log } from "#std/log";
-import { type CarrierTls, dial } from "#wire/carrier";
+import { dial } from "#wire/carrier";
 import { converse, type SessionPorts } from "./session.ts";
 
 /** Whether the cloud is there. Nothing else in the node asks. */
@@ -11,12 +11,6 @@ export interface UplinkState {
   /** Milliseconds since the epoch. */
   readonly since: number;
   readonly reason: string;
-}
-
-export interface UplinkOptions {
-  /** Such as `wss://cloud.example.com:7443`. */
-  readonly url: string;
-  readonly tls: CarrierTls;
 }
 
 export interface UplinkPorts extends SessionPorts {
@@ -30,15 +24,16 @@ const RECONNECT = { firstMs: 250, longestMs: 30_000 };
 const STABLE_MS = 10_000;
 
 /** Keeps the one outbound connection to the cloud until the signal aborts. */
-export async function serveUplink({ url, tls }: UplinkOptions, ports: UplinkPorts, signal: AbortSignal): Promise<void> {
-  const { state, clock, log } = ports;
+export async function serveUplink(ports: UplinkPorts, signal: AbortSignal): Promise<void> {
+  const { state, renewal, clock, log } = ports;
+  const { tunnel: url } = renewal.identity;
   let failures = 0;
   state({ online: false, since: clock.now(), reason: "connecting" });
   while (!signal.aborted) {
     const began = clock.monotonic();
     let wasUp = false;
     try {
-      const carrier = await dial(url, tls, signal);
+      const carrier = await dial(url, renewal.identity, signal);
       await converse(carrier, ports, signal, () => {
         wasUp = true;
         log.info("uplink up", { url });

@@ -1,0 +1,55 @@
+import { type Identity, openOnLoopback, ownerOf, type Rights, rightsOf } from "./acl.ts";
+import { type AclRule, isLoopback, type MqttUser } from "./config.ts";
+import { createUsers, type Users } from "./users.ts";
+
+/** Where a connection comes from and what its TLS handshake proved. */
+export interface Peer {
+  readonly address: string;
+  /** Common name of a client certificate that the listener's authority signed. */
+  readonly certificate: string | undefined;
+}
+
+export interface AccessConfig {
+  readonly users: readonly MqttUser[];
+  readonly acl?: readonly AclRule[] | undefined;
+}
+
+/** Owners whose rights are kept at hand. */
+const MOST_RIGHTS = 1000;
+
+/** Who may come in, and what he may do then. */
+export class Access {
+  #users: Users;
+  #rules: readonly AclRule[];
+  readonly #rights = new Map<string, Rights>();
+
+  constructor({ users, acl }: AccessConfig) {
+    this.#users = createUsers(users);
+    this.#rules = acl ?? openOnLoopback;
+  }
+
+  /** Takes other tables, both at once. */
+  reload({ users, acl }: AccessConfig): void {
+    this.#users = createUsers(users);
+    this.#rules = acl ?? openOnLoopback;
+    this.#rights.clear();
+  }
+
+  /** Who this is; 4 or 5 is the code of the refusal. **Source:** MQTT 3.1.1, table 3.1. */
+  async identify({ address, certificate }: Peer, name?: string, password?: Uint8Array): Promise<Identity | 4 | 5> {
+    if (certificate !== undefined) return { is: "certificate", name: certificate };
+    if (name !== undefined && name !== "")
+      return (await this.#users.verify(name, password ?? new Uint8Array())) ? { is: "user", name } : 4;
+    return isLoopback(address) ? { is: "anonymous" } : 5;
+  }
+
+  rights(identity: Identity): Rights {
+    const owner = ownerOf(identity);
+    const known = this.#rights.get(owner);
+    if (known) return known;
+    if (this.#rights.size >= MOST_RIGHTS) this.#rights.clear();
+    const rights = rightsOf(identity, this.#rules);
+    this.#rights.set(owner, rights);
+    return rights;
+  }
+}

@@ -1,0 +1,96 @@
+import type { Figures } from "./figures.ts";
+import type { Ledger, Publication } from "./ledger.ts";
+import { encodePublish } from "./packets.ts";
+import type { Qos, Session } from "./session.ts";
+import { TopicTrie } from "./trie.ts";
+
+/** Somebody within the node who listens. */
+export type Reader = (topic: string, payload: Uint8Array) => void;
+
+/** What the node or a client says now. */
+export interface Said {
+  readonly topic: string;
+  /** Text is encoded when somebody listens. */
+  readonly payload: Uint8Array | string;
+  readonly qos: Qos;
+}
+
+export interface FanoutPorts {
+  readonly ledger: Ledger;
+  readonly figures: Figures;
+  /** Is told of a message that a connected session could not take. */
+  readonly overrun: (session: Session, qos: Qos) => void;
+  /** Bytes that may wait for a session that ends with its connection. */
+  readonly backlogBytes: number;
+}
+
+/**
+ * Hands messages to everybody who is there. At QoS 0 all get the same bytes. What durable sessions are owed at QoS 1
+ * and 2 is stored before a message comes here, and sent by their queues.
+ */
+export class Fanout {
+  readonly #ports: FanoutPorts;
+  readonly #readers = new TopicTrie<object, Reader>();
+
+  constructor(ports: FanoutPorts) {
+    this.#ports = ports;
+  }
+
+  /** Listens within the node until the returned function is called. */
+  listen(filter: string, reader: Reader): () => void {
+    const key = {};
+    this.#readers.set(filter, key, reader);
+    return () => this.#readers.delete(filter, key);
+  }
+
+  /** On the way of every value: nothing is encoded when nobody listens. */
+  deliver({ topic, payload, qos: published }: Said): void {
+    const { ledger, figures, overrun, backlogBytes } = this.#ports;
+    let bytes: Uint8Array | undefined;
+    const encoded = () => {
+      bytes ??= typeof payload === "string" ? Buffer.from(payload) : payload;
+      return bytes;
+    };
+    this.#readers.match(topic, (reader) => reader(topic, encoded()));
+    let frame: Buffer | undefined;
+    for (const session of ledger.targets(topic)) {
+      const { line } = session;
+      const qos = Math.min(session.best, published) as Qos;
+      if (!line || (qos > 0 && session.isDurable)) continue;
+      if (qos > 0) {
+        ledger.push(session, { topic, payload: encoded(), qos, retain: false }, qos as 1 | 2);
+        if (session.bytes > backlogBytes) overrun(session, qos);
+      } else if (line.hasRoom) {
+        frame ??= encodePublish({ topic, payload: encoded(), qos: 0, retain: false, dup: false, id: 0 });
+        line.send(frame);
+        figures.sent[0]++;
+      } else overrun(session, 0);
+    }
+  }
+
+  /** Sends what is retained under a filter to one who just subscribed [MQTT-3.3.1-6]. */
+  recall(session: Session, filter: string, granted: Qos): void {
+    const { ledger, figures } = this.#ports;
+    const kept: Publication[] = [];
+    const { retained } = ledger;
+    session.line?.feed(
+      (function* () {
+        for (const { topic, payload, qos } of retained.matching(filter)) {
+          const bytes = typeof payload === "string" ? Buffer.from(payload) : payload;
+          if (Math.min(qos, granted) > 0) continue;
+          figures.sent[0]++;
+          yield encodePublish({ topic, payload: bytes, qos: 0, retain: true, dup: false, id: 0 });
+        }
+      })(),
+    );
+    if (granted === 0) return;
+    for (const { topic, payload, qos } of retained.matching(filter))
+      if (qos > 0 && typeof payload !== "string") kept.push({ topic, payload, qos, retain: true });
+    for (const publication of kept) {
+      const qos = Math.min(publication.qos, granted) as 1 | 2;
+      if (session.isDurable)
+        ledger.publish({ ...publication, retain: false }, [{ session, qos, isRetained: true }]).catch(() => {});
+      else ledger.push(session, publication, qos);
+    }
+  }
+}

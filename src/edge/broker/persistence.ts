@@ -1,0 +1,108 @@
+import { Readable } from "node:stream";
+import type { AedesPublishPacket, Client, PublishPacket, Subscription } from "aedes";
+import type { Ledger } from "./ledger.ts";
+import type { Qos, Session } from "./session.ts";
+
+/** What aedes asks of its persistence. **Source:** aedes-persistence 10, asyncPersistence.js. */
+interface Persistence {
+  setup(): Promise<void>;
+  storeRetained(packet: AedesPublishPacket): Promise<void>;
+  createRetainedStreamCombi(filters: readonly string[]): Readable;
+  addSubscriptions(client: Client, subscriptions: readonly Subscription[]): Promise<void>;
+  removeSubscriptions(client: Client, filters: readonly string[]): Promise<void>;
+  subscriptionsByClient(client: { readonly id: string }): Promise<readonly Subscription[]>;
+  subscriptionsByTopic(topic: string): Promise<readonly never[]>;
+  cleanSubscriptions(client: Client): Promise<void>;
+  outgoingEnqueueCombi(targets: readonly never[], packet: AedesPublishPacket): Promise<void>;
+  outgoingUpdate(client: Client, packet: Identified): Promise<void>;
+  outgoingClearMessageId(client: Client, packet: Identified): Promise<undefined>;
+  outgoingStream(client: Client): Readable;
+  incomingStorePacket(client: Client, packet: Identified): Promise<void>;
+  incomingGetPacket(client: Client, packet: Identified): Promise<Identified>;
+  incomingDelPacket(client: Client, packet: Identified): Promise<void>;
+  cleanIncoming(client: Client): Promise<void>;
+  putWill(client: Client, will: PublishPacket): Promise<void>;
+  delWill(client: { readonly id: string }): Promise<void>;
+  streamWill(): Readable;
+}
+
+interface Identified {
+  readonly cmd: string;
+  readonly messageId?: number;
+}
+
+export interface PersistencePorts {
+  readonly ledger: Ledger;
+  /** The session of a client that was let in. */
+  readonly sessionOf: (client: Client) => Session | undefined;
+  /** True once for a QoS 2 packet that was stored just now, so that it is not taken for its own repeat. */
+  readonly isFresh: (packet: object) => boolean;
+  /** Filters of a SUBSCRIBE that this client may have: aedes stores all of them as soon as one is allowed. */
+  readonly allowed: (
+    client: Client,
+    filters: readonly (readonly [string, Qos])[],
+  ) => readonly (readonly [string, Qos])[];
+  /** True when the client came back to a session that was kept. */
+  readonly isResumed: (client: string) => boolean;
+}
+
+/** A filter that nobody may subscribe: it makes aedes say "session present" and nothing else [MQTT-3.2.2-2]. */
+export const PRESENT = "$present";
+
+/**
+ * The ledger as aedes knows it. Messages are stored before aedes acknowledges them and sent by the sessions' queues,
+ * so most of what it asks for is nothing; what it tells of acknowledgements and subscriptions is what counts.
+ */
+export function createPersistence({ ledger, sessionOf, isFresh, allowed, isResumed }: PersistencePorts): Persistence {
+  const id = ({ messageId = 0 }: Identified) => messageId;
+  return {
+    async setup() {},
+    async storeRetained({ topic, payload, qos }) {
+      if (qos === 0) ledger.retainSoon(topic, Buffer.from(payload));
+    },
+    createRetainedStreamCombi: () => Readable.from([]),
+    async addSubscriptions(client, subscriptions) {
+      const session = sessionOf(client);
+      const filters = subscriptions.map(({ topic, qos }) => [topic, qos as Qos] as const);
+      if (session) await ledger.subscribe(session, allowed(client, filters));
+    },
+    async removeSubscriptions(client, filters) {
+      const session = sessionOf(client);
+      if (session) await ledger.unsubscribe(session, filters);
+    },
+    async subscriptionsByClient(client) {
+      return isResumed(client.id) ? [{ topic: PRESENT, qos: 0 }] : [];
+    },
+    subscriptionsByTopic: async () => [],
+    async cleanSubscriptions() {},
+    async outgoingEnqueueCombi() {},
+    async outgoingUpdate(client, packet) {
+      const session = sessionOf(client);
+      if (session && packet.cmd === "pubrel") await ledger.release(session, id(packet));
+    },
+    async outgoingClearMessageId(client, packet) {
+      if (packet.messageId !== undefined) sessionOf(client)?.acknowledged(packet.messageId, packet.cmd);
+      return undefined;
+    },
+    outgoingStream: () => Readable.from([]),
+    async incomingStorePacket() {},
+    async incomingGetPacket(client, packet) {
+      if (isFresh(packet) || !sessionOf(client)?.incoming.has(id(packet))) throw new Error("no such packet");
+      return packet;
+    },
+    async incomingDelPacket(client, packet) {
+      const session = sessionOf(client);
+      if (session) await ledger.forgetIncoming(session, id(packet));
+    },
+    async cleanIncoming() {},
+    async putWill(client, { topic, payload, qos, retain }) {
+      const owner = sessionOf(client)?.owner ?? "";
+      const will = { topic, payload: Buffer.from(payload), qos, retain: retain ? 1 : 0 };
+      await ledger.putWill({ client: client.id, owner, ...will });
+    },
+    async delWill({ id: client }) {
+      await ledger.dropWill(client);
+    },
+    streamWill: () => Readable.from([]),
+  };
+}
