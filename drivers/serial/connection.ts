@@ -1,22 +1,21 @@
-import type { Connection, Point, Pushed, Raw, Reading } from "#devices/driver";
+import type { Connection, Point, Raw, Reading } from "#devices/driver";
 import type { Clock } from "#std/clock";
 import { Fault } from "#std/fault";
-import { Queue } from "#std/queue";
+import { awaitConfirmation, awaitReadings } from "./answer.ts";
 import { show } from "./bytes.ts";
 import type { Line } from "./line.ts";
-import { type Dialect, dialectOf, type Group, type Part, type Plan, partOf, plan, tester } from "./plan.ts";
-import { isPushed } from "./pushed.ts";
+import { type Dialect, dialectOf, type Group, type Part, type Plan, plan, tester } from "./plan.ts";
+import { listen } from "./pushes.ts";
 import type { SerialAddress } from "./schema/address.ts";
 import type { SerialStation } from "./schema/station.ts";
 import { openWire } from "./wire.ts";
 
-/** Chunks of pushed readings that may wait for who reads them; the oldest go first. */
-const MOST_WAITING = 1_024;
-
 /** What is kept of a station while the connection lives. */
 interface Visit {
   readonly dialect: Dialect;
+  /** By the caller's array of points. */
   readonly plans: WeakMap<readonly Point<SerialAddress>[], Plan>;
+  /** Whether the device was sent its opening message. */
   isOpened: boolean;
 }
 
@@ -27,14 +26,13 @@ export function openConnection(line: Line, clock: Clock): Connection<SerialStati
 
   return {
     async read(station, points, signal) {
-      signal.throwIfAborted();
-      const visit = await visitOf(station, signal);
+      const visit = await greet(station, signal);
       const { groups, refused } = planOf(visit, points);
       const readings = new Array<Reading>(points.length);
-      const at = clock.now();
-      for (const { index, fault } of refused) readings[index] = { ok: false, fault, at };
+      for (const { part, fault } of refused) fill(readings, [part], fault);
       let silent: Fault | undefined;
       for (const group of groups) {
+        // One wait per visit is enough for a device that is off.
         if (silent) fill(readings, group.parts, silent);
         else silent = await ask(visit.dialect, group, readings, signal);
       }
@@ -43,31 +41,49 @@ export function openConnection(line: Line, clock: Clock): Connection<SerialStati
 
     async write(station, { property, address }, raw, signal) {
       signal.throwIfAborted();
-      if (address.write === undefined) throw new Fault("DEVICE_REFUSED", `${property} has nothing that writes it`);
-      const { dialect } = await visitOf(station, signal);
-      const request = dialect.render(address.write, unmapped(property, address, raw));
+      if (address.write === undefined) throw new Fault("DEVICE_REFUSED", `${property} has no template that writes it`);
+      const { dialect } = visitOf(station);
+      const request = dialect.render(address.write, written(property, address, raw));
+      await greet(station, signal);
       if (address.answer === undefined) return await wire.say(station, request, signal);
-      await confirm(dialect, request, { property, isYes: tester(address.answer, station.id) }, signal);
+      const answer = awaitConfirmation(dialect, property, tester(address.answer, station.id));
+      const ended = await wire.exchange({ station, request, take: answer.take }, signal);
+      if (ended === "silent") throw answer.fault ?? silence(line, station);
+      if (ended === "garbage") throw answer.fault ?? noFrame(line);
+      if (answer.fault) throw answer.fault;
     },
 
     watch(station, points, signal) {
-      return pushes(station, points, signal);
+      const { dialect } = visitOf(station);
+      const greeting = async () => void (await greet(station, signal));
+      return listen(wire, { dialect, points, now: clock.now, greet: greeting }, signal);
     },
 
     [Symbol.asyncDispose]: () => line[Symbol.asyncDispose](),
   };
 
-  /** What is known of a station; greets it when it is new. */
-  async function visitOf(station: SerialStation, signal: AbortSignal): Promise<Visit> {
+  function visitOf(station: SerialStation): Visit {
     const visit = visits.get(station) ?? { dialect: dialectOf(station), plans: new WeakMap(), isOpened: false };
     visits.set(station, visit);
-    if (station.open !== undefined && !visit.isOpened)
-      await wire.say(station, visit.dialect.render(station.open), signal);
-    visit.isOpened = true;
     return visit;
   }
 
-  /** Asks until every point has its answer or the retries are used up. Returns the fault of a device that is silent. */
+  /** Sends the opening message of a station that is new on this connection. */
+  async function greet(station: SerialStation, signal: AbortSignal): Promise<Visit> {
+    signal.throwIfAborted();
+    const visit = visitOf(station);
+    if (station.open === undefined || visit.isOpened) return visit;
+    visit.isOpened = true;
+    try {
+      await wire.say(station, visit.dialect.render(station.open), signal);
+    } catch (error) {
+      visit.isOpened = false;
+      throw error;
+    }
+    return visit;
+  }
+
+  /** Asks until every point has its reading or the retries are used up. Returns the fault of a device that is off. */
   async function ask(
     dialect: Dialect,
     { request, parts }: Group,
@@ -75,152 +91,24 @@ export function openConnection(line: Line, clock: Clock): Connection<SerialStati
     signal: AbortSignal,
   ): Promise<Fault | undefined> {
     const { station } = dialect;
-    let open: readonly Part[] = parts;
+    const attempts = request ? 1 + station.retries : 1;
+    let open = parts;
     let silent: Fault | undefined;
-    for (let attempt = 0; attempt <= (request ? station.retries : 0) && open.length > 0; attempt++) {
-      const asked = open;
-      const taken = taker(dialect, asked, readings);
-      const ended = await wire.exchange({ station, request, take: taken.take }, signal);
-      silent = ended === "silent" && taken.isUntouched() ? timedOut(line, station) : undefined;
-      if (silent) fill(readings, asked, silent);
-      else if (ended !== "done") fill(readings, taken.missing(), lacking(line, ended));
-      open = asked.filter(({ index }) => {
-        const reading = readings[index];
-        return reading && !reading.ok && reading.fault.retry;
-      });
+    for (let attempt = 0; attempt < attempts && open.length > 0; attempt++) {
+      const answer = awaitReadings(dialect, open, readings, clock.now);
+      const ended = await wire.exchange({ station, request, take: answer.take }, signal);
+      silent = ended === "silent" && !answer.isBegun ? silence(line, station) : undefined;
+      if (silent) fill(readings, answer.missing, silent);
+      else if (ended === "silent") fill(readings, answer.missing, otherFrames(line));
+      else if (ended === "garbage") fill(readings, answer.missing, noFrame(line));
+      open = open.filter(({ index }) => canRetry(readings[index]));
     }
-    return silent;
+    return request ? silent : undefined;
   }
 
-  function fill(readings: Reading[], parts: readonly Part[], fault: Fault): void {
+  function fill(readings: Reading[], parts: readonly Pick<Part, "index">[], fault: Fault): void {
     const at = clock.now();
     for (const { index } of parts) readings[index] = { ok: false, fault, at };
-  }
-
-  /** Puts the frames of one answer to the points that they answer. */
-  function taker(dialect: Dialect, parts: readonly Part[], readings: Reading[]) {
-    const missing = new Set(parts);
-    let isTouched = false;
-    const give = (to: Iterable<Part>, fault: Fault) => {
-      const at = clock.now();
-      for (const { index } of to) readings[index] = { ok: false, fault, at };
-      missing.clear();
-      return true;
-    };
-    return {
-      missing: () => [...missing],
-      isUntouched: () => !isTouched,
-      take(frame: Buffer): boolean {
-        // Complete already, and yet another answer: the first was owed to an earlier request.
-        if (missing.size === 0) for (const part of parts) missing.add(part);
-        const at = clock.now();
-        let isDone = false;
-        dialect.open(frame, (body) => {
-          if (isDone) return;
-          if (body instanceof Fault) isDone = !dialect.station.unsolicited && give(missing, body);
-          else if (dialect.isRefusal(body.text)) isDone = give(missing, refusal(body.text));
-          else {
-            for (const part of missing) {
-              if (!part.matches(body.text)) continue;
-              readings[part.index] = part.read(body, at);
-              missing.delete(part);
-            }
-            if (dialect.isLast(body.text)) isDone = give(missing, absent());
-          }
-          isTouched = true;
-        });
-        return isDone || missing.size === 0;
-      },
-    };
-  }
-
-  /** Sends a write and waits for its answer. */
-  async function confirm(
-    dialect: Dialect,
-    request: Buffer,
-    { property, isYes }: { readonly property: string; isYes(text: string): boolean },
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { station } = dialect;
-    let verdict: Fault | "yes" | undefined;
-    const take = (frame: Buffer) => {
-      let isDone = false;
-      dialect.open(frame, (body) => {
-        if (isDone) return;
-        if (body instanceof Fault) {
-          if (station.unsolicited) return;
-          verdict = body;
-        } else if (isYes(body.text)) verdict = "yes";
-        else if (dialect.isRefusal(body.text)) verdict = refusal(body.text);
-        else if (station.unsolicited) return;
-        else verdict = new Fault("ANSWER_INVALID", `${property}: ${show(body.text)} does not confirm the write`);
-        isDone = true;
-      });
-      return isDone;
-    };
-    const ended = await wire.exchange({ station, request, take }, signal);
-    if (ended === "silent") throw timedOut(line, station);
-    if (ended === "garbage") throw lacking(line, ended);
-    if (verdict instanceof Fault) throw verdict;
-  }
-
-  /** Readings as frames come. Listens at once, so that nothing is missed before the first `next()`. */
-  function pushes(
-    station: SerialStation,
-    points: readonly Point<SerialAddress>[],
-    signal: AbortSignal,
-  ): AsyncIterable<readonly Pushed[]> {
-    const dialect = dialectOf(station);
-    const queue = new Queue<readonly Pushed[]>(MOST_WAITING);
-    const parts = points.flatMap((point, index) =>
-      isPushed(station, point.address) ? (partOf(point, index, station) ?? []) : [],
-    );
-    let lost: Fault | undefined;
-    let batch: Pushed[] = [];
-    const stop = wire.hear(station, {
-      take(frame) {
-        const at = clock.now();
-        dialect.open(frame, (body) => {
-          const text = body instanceof Fault ? frame.toString("latin1") : body.text;
-          for (const part of parts) {
-            if (!part.matches(text)) continue;
-            const reading: Reading = body instanceof Fault ? { ok: false, fault: body, at } : part.read(body, at);
-            batch.push({ index: part.index, reading });
-          }
-        });
-      },
-      chunkEnd() {
-        if (batch.length > 0) queue.push(batch);
-        batch = [];
-      },
-      lost(fault) {
-        lost = fault;
-        queue.close();
-      },
-    });
-    const end = () => {
-      stop();
-      queue.close();
-    };
-    if (signal.aborted) end();
-    signal.addEventListener("abort", end, { once: true });
-    return readingsOf();
-
-    async function* readingsOf() {
-      try {
-        await visitOf(station, signal);
-        for await (const pushed of queue) {
-          if (signal.aborted) return;
-          yield pushed;
-        }
-        if (lost && !signal.aborted) throw lost;
-      } catch (error) {
-        if (!signal.aborted) throw error;
-      } finally {
-        signal.removeEventListener("abort", end);
-        end();
-      }
-    }
   }
 }
 
@@ -230,8 +118,12 @@ function planOf({ dialect, plans }: Visit, points: readonly Point<SerialAddress>
   return known;
 }
 
-/** What the device calls a value: the text of its map. */
-function unmapped(property: string, { map, type }: SerialAddress, raw: Raw): Raw {
+function canRetry(reading: Reading | undefined): boolean {
+  return reading !== undefined && !reading.ok && reading.fault.retry;
+}
+
+/** What the device calls a value: the text of its map, or the value as it is. */
+function written(property: string, { map, type }: SerialAddress, raw: Raw): Raw {
   if (map) {
     for (const [text, meaning] of Object.entries(map)) if (meaning === raw) return text;
     throw new Fault("VALUE_INVALID", `${property} can not be ${show(String(raw))}: it is none of its map`);
@@ -240,20 +132,15 @@ function unmapped(property: string, { map, type }: SerialAddress, raw: Raw): Raw
   throw new Fault("VALUE_INVALID", `${property} can not be ${show(raw)}: it takes a number`);
 }
 
-function timedOut({ name }: Line, { id, timeoutMs }: SerialStation): Fault {
+function silence({ name }: Line, { id, timeoutMs }: SerialStation): Fault {
   const who = id === undefined ? "the device" : `device ${id}`;
   return new Fault("DEVICE_TIMEOUT", `${who} at ${name} was silent for ${timeoutMs} ms`, { timeoutMs });
 }
 
-function lacking({ name }: Line, ended: "silent" | "garbage"): Fault {
-  const what = ended === "garbage" ? "bytes that are no whole frame" : "frames, but not the one that was asked for";
-  return new Fault("ANSWER_INVALID", `${name} sent ${what}`);
+function otherFrames({ name }: Line): Fault {
+  return new Fault("ANSWER_INVALID", `${name} sent frames, but not the one that was asked for`);
 }
 
-function refusal(text: string): Fault {
-  return new Fault("DEVICE_REFUSED", `the device says ${show(text.trim())}`);
-}
-
-function absent(): Fault {
-  return new Fault("DEVICE_REFUSED", "the device's answer has no such value");
+function noFrame({ name }: Line): Fault {
+  return new Fault("ANSWER_INVALID", `${name} sent bytes that are no whole frame`);
 }

@@ -8,7 +8,7 @@ import { type Clock, systemClock } from "#std/clock";
 import { openConnection } from "./connection.ts";
 import { openLine } from "./line.ts";
 import { type Ports, systemPorts } from "./port.ts";
-import { isPushed } from "./pushed.ts";
+import { isPushed } from "./pushes.ts";
 import { address, type SerialAddress } from "./schema/address.ts";
 import { link, type SerialLink } from "./schema/link.ts";
 import { type SerialStation, station } from "./schema/station.ts";

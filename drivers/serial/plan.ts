@@ -28,7 +28,7 @@ export interface Group {
 /** Points in groups, and those that can not be read at all. */
 export interface Plan {
   readonly groups: readonly Group[];
-  readonly refused: readonly { readonly index: number; readonly fault: Fault }[];
+  readonly refused: readonly { readonly part: Pick<Part, "index">; readonly fault: Fault }[];
 }
 
 /** A station, ready for use. */
@@ -58,32 +58,31 @@ export function dialectOf(station: SerialStation): Dialect {
 
 /** Plans the reading of points, in the order in which their requests first come. */
 export function plan(points: readonly Point<SerialAddress>[], dialect: Dialect): Plan {
-  const groups = new Map<string | undefined, Part[]>();
-  const refused: { index: number; fault: Fault }[] = [];
+  const { station } = dialect;
+  const groups = new Map<string, { request: Buffer | undefined; parts: Part[] }>();
+  const refused: { part: Pick<Part, "index">; fault: Fault }[] = [];
   for (const [index, point] of points.entries()) {
-    const part = partOf(point, index, dialect.station);
-    const request = point.address.request ?? dialect.station.request;
-    if (!part) {
-      refused.push({ index, fault: new Fault("DEVICE_REFUSED", `${point.property} can only be written`) });
-      continue;
+    try {
+      const part = partOf(point, index, station);
+      if (!part) throw new Fault("DEVICE_REFUSED", `${point.property} can only be written`);
+      const template = point.address.request ?? station.request ?? "";
+      const group = groups.get(template);
+      if (group) group.parts.push(part);
+      else groups.set(template, { request: template === "" ? undefined : dialect.render(template), parts: [part] });
+    } catch (fault) {
+      // What is wrong with one point must not cost its neighbours.
+      if (!Fault.is(fault)) throw fault;
+      refused.push({ part: { index }, fault: new Fault("DEVICE_REFUSED", fault.message, { cause: fault }) });
     }
-    const parts = groups.get(request);
-    if (parts) parts.push(part);
-    else groups.set(request, [part]);
   }
-  return {
-    groups: [...groups].map(([request, parts]) => ({
-      request: request === undefined ? undefined : dialect.render(request),
-      parts,
-    })),
-    refused,
-  };
+  return { groups: [...groups.values()], refused };
 }
 
 /** A point, ready for frames. Undefined when it can only be written. */
 export function partOf({ property, address }: Point<SerialAddress>, index: number, { id = "" }: SerialStation) {
   const extract = extractor(address, id);
   if (!extract) return undefined;
+  if (id === "" && needsId(address)) throw new Fault("DEVICE_REFUSED", `${property} needs the id of the station`);
   const prefix = address.prefix?.replace(ID, () => id) ?? "";
   const isFrame = address.frame === undefined ? undefined : new RegExp(withId(address.frame, id));
   const isDoubtful = tester(address.doubtful, id);
@@ -97,6 +96,10 @@ export function partOf({ property, address }: Point<SerialAddress>, index: numbe
       return { ok: true, raw, at, doubt: "the device marks it as uncertain" };
     },
   } satisfies Part;
+}
+
+function needsId({ prefix, frame, regex, request, doubtful }: SerialAddress): boolean {
+  return [prefix, frame, regex, request, doubtful].some((text) => text?.includes("{id}"));
 }
 
 function named(property: string, { code, message, detail }: Fault): Fault {

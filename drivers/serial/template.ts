@@ -84,6 +84,7 @@ function body(raw: Raw | undefined, decimals: string | undefined, kind: string):
   if (decimals === undefined && kind === "") return plain(raw);
   if (typeof raw === "bigint" && kind !== "") return cased(raw.toString(kind === "d" ? 10 : 16), kind);
   if (typeof raw === "bigint") return raw.toString();
+  if (typeof raw === "boolean") return raw ? "1" : "0";
   if (typeof raw !== "number" || !Number.isFinite(raw) || Math.abs(raw) >= 1e21)
     throw new Fault("VALUE_INVALID", `${show(String(raw))} is no number that can be sent`);
   if (kind === "") return raw.toFixed(Number(decimals));

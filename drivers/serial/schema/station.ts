@@ -43,8 +43,14 @@ export const station = z
     retries: z.int().min(0).max(5).default(1).describe("How often a request is repeated in a visit. Writes never are."),
     quiet: duration().prefault("10ms").describe("How long the line must have been silent before a request is sent."),
   })
-  .superRefine(({ framing, checksum, encoding, records, timeout }, context) => {
+  .superRefine((station, context) => {
+    const { id, framing, checksum, encoding, records, timeout, request, open, refused, last } = station;
     const wrong = (path: string, message: string) => context.addIssue({ code: "custom", path: [path], message });
+    if (id === undefined && [request, open, refused, last].some((text) => text?.includes("{id}")))
+      wrong("id", "{id} is used, but there is none");
+    for (const [path, text] of Object.entries({ request, open }))
+      if (encoding === "hex" && text !== undefined && /[^\s\da-fA-F]/.test(text.replace(/\{(?:id|checksum)\}/g, "")))
+        wrong(path, "with the encoding hex, it is hexadecimal digits");
     if (checksum?.mark !== undefined && checksum.form !== "hex")
       wrong("checksum", "a mark before the checksum can be found when its form is hex");
     if (encoding === "hex" && records !== undefined) wrong("records", "bytes that are no text have no records");

@@ -1,0 +1,4 @@
+import { serialRig } from "../rigs/serial.ts";
+import { keepsDriverContract } from "./driver.ts";
+
+keepsDriverContract("serial", serialRig);
