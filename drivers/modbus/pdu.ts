@@ -6,8 +6,8 @@
  */
 import type { Raw } from "#devices/driver";
 import { Fault } from "#std/fault";
-import type { Span } from "./plan.ts";
-import { boolean, encode } from "./registers.ts";
+import { isBits, type Span } from "./plan.ts";
+import { boolean, byteBits, encode, isByte } from "./registers.ts";
 import type { ModbusAddress, ModbusStation, Table } from "./schema.ts";
 
 /** Function codes. */
@@ -18,6 +18,7 @@ export const fc = {
   readInput: 4,
   writeCoil: 5,
   writeRegister: 6,
+  diagnose: 8,
   writeCoils: 15,
   writeRegisters: 16,
   maskRegister: 22,
@@ -54,7 +55,7 @@ export function readRequest({ table, start, count }: Pick<Span, "table" | "start
 /** The bytes of the registers or bits that an answer carries, or what is wrong with it. */
 export function readAnswer(answer: Uint8Array, { table, start, count }: Span): DataView | Fault {
   const code = readers[table];
-  const bytes = table === "coil" || table === "discrete" ? (count + 7) >> 3 : count * 2;
+  const bytes = isBits(table) ? (count + 7) >> 3 : count * 2;
   if (answer[0] === code && answer[1] === bytes && answer.length === bytes + 2) {
     return new DataView(answer.buffer, answer.byteOffset + 2, bytes);
   }
@@ -69,7 +70,11 @@ export function readAnswer(answer: Uint8Array, { table, start, count }: Span): D
 }
 
 /** Asks for one value to be written. @throws {Fault} `DEVICE_REFUSED`, `VALUE_INVALID`. */
-export function writeRequest(address: ModbusAddress, raw: Raw, { writeMultiple }: ModbusStation): Uint8Array {
+export function writeRequest(
+  address: ModbusAddress,
+  raw: Raw,
+  { writeMultiple, readWrite = false }: Partial<Pick<ModbusStation, "writeMultiple" | "readWrite">>,
+): Uint8Array {
   const { table, register } = address;
   if (table === "input" || table === "discrete") {
     throw new Fault("DEVICE_REFUSED", `${table} ${register} can not be written; only holding and coil can`);
@@ -80,12 +85,24 @@ export function writeRequest(address: ModbusAddress, raw: Raw, { writeMultiple }
     if (writeMultiple) return Uint8Array.of(fc.writeCoils, high, low, 0, 1, 1, on ? 1 : 0);
     return Uint8Array.of(fc.writeCoil, high, low, on ? 0xff : 0, 0);
   }
-  if (address.type === "bit") return maskRequest(register, maskOf(address), boolean(raw));
+  const { type } = address;
+  if (type === "bit") return maskRequest(register, maskOf(address), boolean(raw) ? 0xffff : 0);
+  if (isByte(type)) {
+    const isHigh = (address.byte === "high") === (address.bytes === "big");
+    return maskRequest(register, isHigh ? 0xff00 : 0x00ff, byteBits(raw, type) * 0x0101);
+  }
   const words = encode(raw, address);
+  if (readWrite) {
+    const where = [high, low, 0, words.length];
+    return Uint8Array.from([fc.readWriteRegisters, ...where, ...where, words.length * 2, ...bytesOf(words)]);
+  }
   const [first = 0] = words;
   if (words.length === 1 && !writeMultiple) return Uint8Array.of(fc.writeRegister, high, low, first >> 8, first & 0xff);
-  const head = [fc.writeRegisters, high, low, 0, words.length, words.length * 2];
-  return Uint8Array.from([...head, ...words.flatMap((word) => [word >> 8, word & 0xff])]);
+  return Uint8Array.from([fc.writeRegisters, high, low, 0, words.length, words.length * 2, ...bytesOf(words)]);
+}
+
+function bytesOf(words: readonly number[]): readonly number[] {
+  return words.flatMap((word) => [word >> 8, word & 0xff]);
 }
 
 /** Resolves a write: the device must have echoed what it did. @throws {Fault} `DEVICE_REFUSED`, `ANSWER_INVALID`. */
@@ -93,21 +110,54 @@ export function checkWrite(answer: Uint8Array, request: Uint8Array, { table, reg
   const [code = 0] = request;
   const what = `writing ${table} ${register}`;
   if (answer[0] !== code) throw refusal(answer, code, what);
-  // Multiple writes echo where and how many; the others echo everything.
-  const length = code === fc.writeCoils || code === fc.writeRegisters ? 5 : request.length;
-  if (answer.length === length && answer.every((byte, i) => byte === request[i])) return;
+  if (code === fc.readWriteRegisters && isAnswer(answer, request)) {
+    if (answer.every((byte, i) => i < 2 || byte === request[i + 8])) return;
+    throw new Fault("DEVICE_REFUSED", `${what}: the device holds something else after it`);
+  }
+  if (isEcho(answer, request)) return;
   throw new Fault("ANSWER_INVALID", `${what}: the device confirmed something else`);
 }
 
-/** Changes one bit in the device itself; to read, change and write here would race with the device's own program. */
-function maskRequest(register: number, mask: number, on: boolean): Uint8Array {
+/** Changes some bits in the device itself; to read, change and write here would race with the device's own program. */
+function maskRequest(register: number, mask: number, bits: number): Uint8Array {
   const and = ~mask & 0xffff;
-  const or = on ? mask : 0;
+  const or = bits & mask;
   return Uint8Array.of(fc.maskRegister, register >> 8, register & 0xff, and >> 8, and & 0xff, or >> 8, or & 0xff);
 }
 
 function maskOf({ bit = 0, bytes }: { readonly bit?: number | undefined; readonly bytes: "big" | "little" }): number {
   return 1 << (bytes === "little" ? bit ^ 8 : bit);
+}
+
+/** Whether an answer has the form that the request asks for. A line can not tell in any other way whose answer it is. */
+export function isAnswer(answer: Uint8Array, request: Uint8Array): boolean {
+  const [code = 0, , , countHigh = 0, countLow = 0] = request;
+  if (answer[0] === (code | 0x80)) return answer.length === 2;
+  if (answer[0] !== code) return false;
+  const count = (countHigh << 8) | countLow;
+  switch (code) {
+    case fc.readCoils:
+    case fc.readDiscretes:
+      return hasBytes(answer, (count + 7) >> 3);
+    case fc.readHolding:
+    case fc.readInput:
+    case fc.readWriteRegisters:
+      return hasBytes(answer, 2 * count);
+    case fc.identify:
+      return answer[1] === request[1];
+    default:
+      return isEcho(answer, request);
+  }
+}
+
+function hasBytes(answer: Uint8Array, bytes: number): boolean {
+  return answer[1] === bytes && answer.length === bytes + 2;
+}
+
+/** Multiple writes echo where and how many; the others echo everything. */
+function isEcho(answer: Uint8Array, request: Uint8Array): boolean {
+  const length = request[0] === fc.writeCoils || request[0] === fc.writeRegisters ? 5 : request.length;
+  return answer.length === length && answer.every((byte, i) => byte === request[i]);
 }
 
 /** What an answer with another function code means: an exception of this request, or nonsense. */

@@ -1,13 +1,17 @@
-import type { Point } from "#devices/driver";
-import { type Decode, decoder, wordsOf } from "./registers.ts";
-import type { ModbusAddress, ModbusStation, Table } from "./schema.ts";
+import type { Lesson, Point, Raw } from "#devices/driver";
+import { Fault } from "#std/fault";
+import { decoder, wordsOf } from "./registers.ts";
+import type { ModbusAddress, ModbusStation, Table, WordAddress } from "./schema.ts";
+
+/** Reads one value at an offset of an answer, or says why it is none. */
+export type Judge = (view: DataView, offset: number) => Raw | Fault;
 
 /** One point inside a span, with everything chosen that can be chosen before the answer is there. */
 export interface Part {
   /** Where the point stands in the caller's array, and so where its reading goes. */
   readonly index: number;
   readonly address: ModbusAddress;
-  readonly decode: Decode;
+  readonly decode: Judge;
   /** Where its value begins in the answer: in bytes for registers, in bits for coils and discretes. */
   readonly offset: number;
 }
@@ -21,7 +25,7 @@ export interface Span {
 }
 
 /** What the station allows. For bits both are 16 times as many: 125 registers become the 2000 bits of the standard. */
-export type Limits = Pick<ModbusStation, "maxRegisters" | "maxGap">;
+export type Limits = Pick<ModbusStation, "maxRegisters" | "maxGap"> & Partial<Pick<ModbusStation, "single">>;
 
 const tables: readonly Table[] = ["coil", "discrete", "input", "holding"];
 
@@ -31,11 +35,20 @@ const tables: readonly Table[] = ["coil", "discrete", "input", "holding"];
  *
  * **Source:** Modbus Application Protocol V1.1b3, §6.1 (2000 coils) and §6.3 (125 registers).
  */
-export function plan(points: readonly Point<ModbusAddress>[], limits: Limits): readonly Span[] {
+export function plan(
+  points: readonly Point<ModbusAddress>[],
+  limits: Limits,
+  lessons: readonly Lesson[] = [],
+): readonly Span[] {
   const parts = points.map(({ address }, index) => ({ index, address, decode: decode(address), offset: 0 }));
   return tables.flatMap((table) =>
-    merge(table, parts.filter(({ address }) => address.table === table).sort(order), limits),
+    merge(table, parts.filter(({ address }) => address.table === table).sort(order), limits, lessons),
   );
+}
+
+/** Groups the points of a span anew, after something was learned. */
+export function replan({ table, parts }: Span, limits: Limits, lessons: readonly Lesson[]): readonly Span[] {
+  return merge(table, parts, limits, lessons);
 }
 
 /**
@@ -43,10 +56,10 @@ export function plan(points: readonly Point<ModbusAddress>[], limits: Limits): r
  * undefined registers most likely are, then in halves. A span with one point can not be cut.
  */
 export function split({ table, parts }: Span, limits: Limits): readonly Span[] {
-  const runs = merge(table, parts, { ...limits, maxGap: 0 });
+  const runs = merge(table, parts, { ...limits, maxGap: 0 }, []);
   if (runs.length > 1 || parts.length < 2) return runs;
   const half = parts.length >> 1;
-  return [parts.slice(0, half), parts.slice(half)].flatMap((some) => merge(table, some, limits));
+  return [parts.slice(0, half), parts.slice(half)].flatMap((some) => merge(table, some, limits, []));
 }
 
 /** Width of a value in its table: registers, or one bit. */
@@ -55,20 +68,32 @@ export function sizeOf(address: ModbusAddress): number {
 }
 
 /** One pass over sorted parts; greedy is optimal here, since a span that could hold the next part always does. */
-function merge(table: Table, sorted: readonly Part[], { maxRegisters, maxGap }: Limits): readonly Span[] {
-  const bits = table === "coil" || table === "discrete";
-  const most = bits ? maxRegisters * 16 : maxRegisters;
+function merge(table: Table, sorted: readonly Part[], limits: Limits, lessons: readonly Lesson[]): readonly Span[] {
+  const { maxRegisters, maxGap, single = false } = limits;
+  const bits = isBits(table);
+  const about = lessons.filter((lesson) => lesson.table === table);
+  const holes = about.filter(({ kind }) => kind === "hole");
+  const learned = about.filter(({ kind }) => kind === "limit").map(({ count }) => count);
+  const most = Math.min(bits ? maxRegisters * 16 : maxRegisters, ...learned);
   const gap = bits ? maxGap * 16 : maxGap;
-  const groups: { start: number; end: number; readonly parts: Part[] }[] = [];
+  const hasHole = (start: number, end: number) =>
+    holes.some((hole) => hole.start < end && hole.start + hole.count > start);
+  const groups: { start: number; end: number; readonly isHole: boolean; readonly parts: Part[] }[] = [];
   for (const part of sorted) {
     const start = part.address.register;
     const end = start + sizeOf(part.address);
     const last = groups.at(-1);
-    const joins = last && start <= last.end + gap && (end <= last.end || end - last.start <= most);
+    const isHole = hasHole(start, end);
+    const joins =
+      last &&
+      (end <= last.end || (!single && start <= last.end + gap && end - last.start <= most)) &&
+      last.isHole === isHole &&
+      (!isHole || end <= last.end) &&
+      !(start > last.end && hasHole(last.end, start));
     if (joins) {
       last.end = Math.max(end, last.end);
       last.parts.push(part);
-    } else groups.push({ start, end, parts: [part] });
+    } else groups.push({ start, end, isHole, parts: [part] });
   }
   return groups.map(({ start, end, parts }) => ({
     table,
@@ -83,7 +108,31 @@ function order(a: Part, b: Part): number {
   return a.address.register - b.address.register || sizeOf(b.address) - sizeOf(a.address) || a.index - b.index;
 }
 
-function decode(address: ModbusAddress): Decode {
-  if ("type" in address) return decoder(address);
+/** Whether a table holds bits. */
+export function isBits(table: string): boolean {
+  return table === "coil" || table === "discrete";
+}
+
+function decode(address: ModbusAddress): Judge {
+  if ("type" in address) return judged(decoder(address), address);
   return (view, offset) => ((view.getUint8(offset >> 3) >> (offset & 7)) & 1) === 1;
+}
+
+/** Sorts out what is no value although it is a number: NaN, and what the model says means nothing. */
+function judged(decode: (view: DataView, offset: number) => Raw, { type, sentinels = [] }: WordAddress): Judge {
+  const isFloat = type === "float32" || type === "float64";
+  if (!isFloat && sentinels.length === 0) return decode;
+  // Made once: a device may have hundreds of these, ten times a second.
+  const nan = new Fault("DEVICE_REFUSED", "the device has no value: it says NaN");
+  const none = new Map<Raw, Fault>(
+    sentinels.flatMap((text) => {
+      const fault = new Fault("DEVICE_REFUSED", `the device has no value: it says ${text}`);
+      const exact = /^-?\d+$/.test(String(text)) ? [[BigInt(text), fault] as const] : [];
+      return [[Number(text), fault] as const, ...exact];
+    }),
+  );
+  return (view, offset) => {
+    const raw = decode(view, offset);
+    return Number.isNaN(raw) ? nan : (none.get(raw) ?? raw);
+  };
 }

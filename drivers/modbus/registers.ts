@@ -2,26 +2,78 @@
  * Registers to raw values and back. A register is 16 bits with the high byte first; how two or four of them make a
  * number is each vendor's own choice, so both orders are given by the address.
  *
- * Source: Modbus Application Protocol V1.1b3, §4.2 (byte order); the order of words is not standardised.
+ * **Source:** Modbus Application Protocol V1.1b3, §4.2 (byte order); the order of words is not standardised.
  */
 import type { Raw } from "#devices/driver";
 import { Fault } from "#std/fault";
-import type { WordAddress } from "./schema.ts";
+import { type Derived, derived } from "./derived.ts";
+import { type TextFormat, textDecoder, textWords } from "./text.ts";
+
+/** What registers may hold. */
+export const types = [
+  "int8",
+  "uint8",
+  "int16",
+  "uint16",
+  "int32",
+  "uint32",
+  "int64",
+  "uint64",
+  "float32",
+  "float64",
+  "bcd16",
+  "bcd32",
+  "bool",
+  "bit",
+  "string",
+  "unix32",
+  "unix64",
+  "unixms64",
+  "datetime",
+] as const;
 
 /** The part of an address that says how the registers are read. */
-export type Format = Pick<WordAddress, "type" | "bit" | "length" | "words" | "bytes">;
+export interface Format {
+  readonly type: (typeof types)[number];
+  readonly bit?: number | undefined;
+  readonly byte?: "high" | "low" | undefined;
+  readonly length?: number | undefined;
+  readonly encoding?: TextFormat["encoding"] | undefined;
+  readonly pad?: TextFormat["pad"] | undefined;
+  readonly words: "big" | "little";
+  readonly bytes: "big" | "little";
+}
 
 /** Reads one value at a byte offset of an answer. */
 export type Decode = (view: DataView, offset: number) => Raw;
 
-type NumberType = Exclude<WordAddress["type"], "bool" | "bit" | "string">;
+type NumberType = keyof typeof widths;
 
 const widths = { int16: 1, uint16: 1, int32: 2, uint32: 2, int64: 4, uint64: 4, float32: 2, float64: 4 } as const;
 
 /** How many registers a value takes. */
-export function wordsOf({ type, length = 1 }: Pick<WordAddress, "type" | "length">): number {
+export function wordsOf({ type, length = 1 }: Pick<Format, "type" | "length">): number {
   if (type === "string") return length;
-  return type === "bool" || type === "bit" ? 1 : widths[type];
+  if (isDerived(type)) return widths[derived[type].base];
+  return isNumberType(type) ? widths[type] : 1;
+}
+
+/** Whether a type is a number, so that it may have sentinels. */
+export function isNumeric(type: Format["type"]): boolean {
+  return isNumberType(type) || isByte(type) || type.startsWith("bcd");
+}
+
+/** Whether a type is one half of a register. */
+export function isByte(type: Format["type"]): type is "int8" | "uint8" {
+  return type === "int8" || type === "uint8";
+}
+
+function isDerived(type: Format["type"]): type is keyof typeof derived {
+  return Object.hasOwn(derived, type);
+}
+
+function isNumberType(type: Format["type"]): type is NumberType {
+  return Object.hasOwn(widths, type);
 }
 
 /** Eight bytes through which numbers pass on their way into the standard order and out of it. */
@@ -46,7 +98,9 @@ export function decoder(format: Format): Decode {
   if (type === "int16") return (view, offset) => view.getInt16(offset, swapped);
   if (type === "bool") return (view, offset) => view.getUint16(offset) !== 0;
   if (type === "bit") return (view, offset) => ((view.getUint16(offset, swapped) >> bit) & 1) === 1;
-  if (type === "string") return text(wordsOf(format), swapped);
+  if (type === "string") return textDecoder(textOf(format));
+  if (isByte(type)) return byteDecoder(format);
+  if (isDerived(type)) return derivedDecoder(derived[type], format);
   const get = getters[type];
   const wide = wordsOf(format) === 4;
   if (words === bytes) return same(type, swapped);
@@ -80,19 +134,19 @@ function same(type: NumberType, little: boolean): Decode {
   return plain[type];
 }
 
-const utf8 = new TextDecoder("utf-8", { fatal: true });
+function byteDecoder({ type, byte = "low", bytes }: Format): Decode {
+  const at = (byte === "high") === (bytes === "big") ? 0 : 1;
+  return type === "int8" ? (view, offset) => view.getInt8(offset + at) : (view, offset) => view.getUint8(offset + at);
+}
 
-function text(words: number, swapped: boolean): Decode {
-  const bytes = new Uint8Array(words * 2);
-  return (view, offset) => {
-    for (let i = 0; i < bytes.length; i++) bytes[i] = view.getUint8(offset + (swapped ? i ^ 1 : i));
-    const end = bytes.indexOf(0);
-    try {
-      return utf8.decode(end < 0 ? bytes : bytes.subarray(0, end));
-    } catch (cause) {
-      throw new Fault("ANSWER_INVALID", `${words} registers of text are not UTF-8`, { cause });
-    }
-  };
+function derivedDecoder({ base, from }: Derived, format: Format): Decode {
+  const number = decoder({ ...format, type: base });
+  return (view, offset) => from(number(view, offset));
+}
+
+function textOf(format: Format): TextFormat {
+  const { encoding = "utf8", pad = "nul", bytes } = format;
+  return { words: wordsOf(format), swapped: bytes === "little", encoding, pad };
 }
 
 const integers: Readonly<Partial<Record<NumberType, readonly [bigint, bigint]>>> = {
@@ -107,8 +161,11 @@ const integers: Readonly<Partial<Record<NumberType, readonly [bigint, bigint]>>>
 /** The registers that hold a raw value, in the order of the wire. @throws {Fault} `VALUE_INVALID` when it does not fit. */
 export function encode(raw: Raw, format: Format): readonly number[] {
   const { type, words, bytes } = format;
-  if (type === "bit") throw new Fault("DEVICE_REFUSED", "a bit is written with a mask, not as a register");
-  if (type === "string") return textWords(raw, wordsOf(format), bytes === "little");
+  if (type === "bit" || isByte(type)) {
+    throw new Fault("DEVICE_REFUSED", `${type} is written with a mask, not as a register`);
+  }
+  if (type === "string") return textWords(raw, textOf(format));
+  if (isDerived(type)) return encode(derived[type].to(raw), { ...format, type: derived[type].base });
   const numbers = type === "bool" ? [boolean(raw) ? 1 : 0] : numberWords(raw, type);
   if (words === "little") numbers.reverse();
   return bytes === "little" ? numbers.map(swap) : numbers;
@@ -119,6 +176,16 @@ export function boolean(raw: Raw): boolean {
   if (typeof raw === "boolean") return raw;
   if (raw === 0 || raw === 1 || raw === 0n || raw === 1n) return Boolean(raw);
   throw new Fault("VALUE_INVALID", `${String(raw)} is not a boolean, 0 or 1`);
+}
+
+/** A raw value as the bits of an 8-bit type. @throws {Fault} `VALUE_INVALID`. */
+export function byteBits(raw: Raw, type: "int8" | "uint8"): number {
+  const least = type === "int8" ? -128 : 0;
+  const number = typeof raw === "bigint" ? Number(raw) : raw;
+  if (typeof number === "number" && Number.isInteger(number) && number >= least && number <= least + 255) {
+    return number & 0xff;
+  }
+  throw new Fault("VALUE_INVALID", `${String(raw)} does not fit ${type}, which goes from ${least} to ${least + 255}`);
 }
 
 function numberWords(raw: Raw, type: NumberType): number[] {
@@ -147,20 +214,6 @@ function setFloat32(raw: number): void {
   if (Number.isFinite(raw) && !Number.isFinite(scratch.getFloat32(0))) {
     throw new Fault("VALUE_INVALID", `${raw} does not fit float32, which goes to 3.4e38`);
   }
-}
-
-function textWords(raw: Raw, words: number, swapped: boolean): readonly number[] {
-  if (typeof raw !== "string") throw new Fault("VALUE_INVALID", `string takes a text, not a ${typeof raw}`);
-  const bytes = Buffer.from(raw, "utf8");
-  if (bytes.includes(0)) throw new Fault("VALUE_INVALID", "a text may not contain NUL, which ends it in the device");
-  if (bytes.length > words * 2) {
-    throw new Fault(
-      "VALUE_INVALID",
-      `a text of ${bytes.length} bytes does not fit ${words} registers (${words * 2} bytes)`,
-    );
-  }
-  const byte = (i: number) => bytes[swapped ? i ^ 1 : i] ?? 0;
-  return Array.from({ length: words }, (_, i) => (byte(2 * i) << 8) | byte(2 * i + 1));
 }
 
 function swap(word: number): number {

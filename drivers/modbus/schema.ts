@@ -1,22 +1,12 @@
 /**
- * What a user writes about a Modbus bus, a device on it and one of its properties.
+ * What a user writes about a device on a Modbus bus and about one of its properties; the bus itself is in `link.ts`.
  * The tables in `README.md` are printed from the descriptions here.
  */
 import { duration } from "#std/duration";
 import { z } from "#std/schema";
-import { wordsOf } from "./registers.ts";
+import { isNumeric, types, wordsOf } from "./registers.ts";
 
-/** How a Modbus TCP server or gateway is reached. */
-export const link = z
-  .strictObject({
-    host: z.string().min(1).describe("Name or IP address of the device or gateway."),
-    port: z.int().min(1).max(65535).default(502).describe("TCP port."),
-    timeout: duration(1).prefault("1s").describe("Longest time one visit to a device on this link may take."),
-  })
-  .transform(({ timeout, ...rest }) => ({ ...rest, timeoutMs: timeout }));
-
-/** Which device on the bus, and what it can stand. */
-export const station = z.strictObject({
+const stationFields = z.strictObject({
   unit: z
     .int()
     .min(0)
@@ -41,11 +31,30 @@ export const station = z.strictObject({
       "Unused registers that are read along to save a request; for coils and discretes 16 times as many. " +
         "When the device refuses such a request, it is split and the split is remembered.",
     ),
+  single: z
+    .boolean()
+    .default(false)
+    .describe("One value at a time: each has a request of its own, for devices that stand no more."),
+  timeout: duration(1)
+    .optional()
+    .describe(
+      "Longest time this device may take for one answer. Without it the link's timeout, shared by the repetitions.",
+    ),
   writeMultiple: z
     .boolean()
     .default(false)
     .describe("Write single values with function 15 and 16 too, for devices that lack 5 and 6."),
+  readWrite: z
+    .boolean()
+    .default(false)
+    .describe("Write registers with function 23, which reads them back in the same trip and so proves what they hold."),
 });
+
+/** Which device on the bus, and what it can stand. */
+export const station = stationFields.transform(({ timeout, ...rest }) => ({
+  ...rest,
+  ...(timeout === undefined ? {} : { timeoutMs: timeout }),
+}));
 
 const register = z.int().min(0).max(65535);
 
@@ -61,16 +70,32 @@ const wordAddress = z
     table: z.enum(["input", "holding"]).describe("`holding` can be written, `input` can not."),
     register: register.describe("Number of the first register, counted from 0 as on the wire: 40011 is holding 10."),
     type: z
-      .enum(["int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64", "bool", "bit", "string"])
+      .enum(types)
       .default("uint16")
-      .describe("What the registers hold. `bool` is a whole register (0 is false); `bit` is one bit of it."),
+      .describe(
+        "What the registers hold. `bool` is a whole register (0 is false), `bit` one bit of it, `int8` and `uint8` one " +
+          "byte of it. `unix32`, `unix64` (seconds), `unixms64` and `datetime` (IEC 60870-5-4) are times; they read " +
+          "as ISO 8601 in UTC.",
+      ),
     bit: z.int().min(0).max(15).optional().describe("Which bit, 0 being the lowest. For `bit` alone."),
-    length: z
-      .int()
-      .min(1)
-      .max(123)
+    length: z.int().min(1).max(123).optional().describe("Registers of a text, two bytes each. For `string` alone."),
+    encoding: z
+      .enum(["utf8", "latin1", "ascii"])
       .optional()
-      .describe("Registers of a text, two bytes of UTF-8 each, padded with NUL. For `string` alone."),
+      .describe("Of a text. For `string` alone; UTF-8 without it."),
+    pad: z
+      .enum(["nul", "space"])
+      .optional()
+      .describe("What fills a text up. Spaces at the end are cut off for `space`. For `string` alone; NUL without it."),
+    byte: z
+      .enum(["high", "low"])
+      .optional()
+      .describe("Which half of the register. For `int8` and `uint8`; low without it."),
+    sentinels: z
+      .array(z.union([z.number(), z.string().regex(/^-?\d{1,20}$/)]))
+      .max(16)
+      .optional()
+      .describe("Numbers that mean `no value`, such as `[-32768]`, before scale and offset. The reading is bad then."),
     words: z
       .enum(["big", "little"])
       .default("big")
@@ -81,12 +106,17 @@ const wordAddress = z
       .describe("Which byte of a register comes first. The standard says `big`; some devices swap them."),
   })
   .superRefine((address, context) => {
-    const { type, bit, length, register } = address;
+    const { type, bit, length, register, encoding, pad, byte, sentinels } = address;
     const wrong = (path: string, message: string) => context.addIssue({ code: "custom", path: [path], message });
     if (type === "bit" && bit === undefined) wrong("bit", "type bit needs the number of the bit, 0 to 15");
     if (type !== "bit" && bit !== undefined) wrong("bit", `only type bit has it, not ${type}`);
     if (type === "string" && length === undefined) wrong("length", "type string needs its length in registers");
     if (type !== "string" && length !== undefined) wrong("length", `only type string has it, not ${type}`);
+    for (const [field, value] of Object.entries({ encoding, pad })) {
+      if (type !== "string" && value !== undefined) wrong(field, `only type string has it, not ${type}`);
+    }
+    if (!type.endsWith("int8") && byte !== undefined) wrong("byte", `only int8 and uint8 have it, not ${type}`);
+    if (sentinels && !isNumeric(type)) wrong("sentinels", `only numbers have them, not ${type}`);
     const last = register + wordsOf(address) - 1;
     if (register <= 65535 && last > 65535)
       wrong("register", `${type} at ${register} ends at ${last}, beyond the last register 65535`);
@@ -95,7 +125,6 @@ const wordAddress = z
 /** Where one property lives in a device. */
 export const address = z.discriminatedUnion("table", [bitAddress, wordAddress]);
 
-export type ModbusLink = z.output<typeof link>;
 export type ModbusStation = z.output<typeof station>;
 export type BitAddress = z.output<typeof bitAddress>;
 export type WordAddress = z.output<typeof wordAddress>;

@@ -5,20 +5,18 @@
  * **Source:** Modbus Messaging on TCP/IP Implementation Guide V1.0b, §4.2 and §4.3.
  */
 import { once } from "node:events";
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { Fault } from "#std/fault";
+import type { Endpoint } from "#std/listen";
+import { openSocket, reason } from "./channel.ts";
 import { frame, frameLength, HEADER_BYTES } from "./mbap.ts";
-import type { ModbusLink } from "./schema.ts";
 import type { Transport } from "./transport.ts";
-
-/** Idle time after which the kernel asks whether the other side is still there. */
-const KEEP_ALIVE_MS = 10_000;
 
 /**
  * Requests in a row without one byte in return after which the link counts as lost. A cable that was pulled says
  * nothing for a quarter of an hour, as long as TCP repeats what it sent; a new connection finds out at once.
  */
-const MOST_UNANSWERED = 4;
+export const MOST_UNANSWERED = 4;
 
 /** Bytes that may wait for a device that does not read them: some thousand requests. */
 const MOST_UNSENT_BYTES = 65_536;
@@ -26,18 +24,8 @@ const MOST_UNSENT_BYTES = 65_536;
 const nothing = Buffer.alloc(0);
 
 /** Opens a TCP connection. @throws {Fault} `LINK_LOST` when nobody is there. */
-export async function dialTcp({ host, port }: ModbusLink, signal: AbortSignal): Promise<Transport> {
-  signal.throwIfAborted();
-  const socket = connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS });
-  try {
-    await once(socket, "connect", { signal });
-  } catch (cause) {
-    // A socket that is destroyed while it connects may still fail; nobody is left who would care.
-    socket.on("error", () => {}).destroy();
-    signal.throwIfAborted();
-    throw new Fault("LINK_LOST", `nobody answers at ${host}:${port} (${reason(cause)})`, { cause, host, port });
-  }
-  return overSocket(socket, { host, port });
+export async function dialTcp(at: Endpoint, signal: AbortSignal): Promise<Transport> {
+  return overSocket(await openSocket(at, signal), at);
 }
 
 /** The request under way. */
@@ -48,7 +36,7 @@ interface Waiting {
 }
 
 /** One request at a time over an open socket; owns the socket. */
-function overSocket(socket: Socket, { host, port }: { readonly host: string; readonly port: number }): Transport {
+export function overSocket(socket: Socket, { host, port }: Endpoint): Transport {
   /** Transaction id of the last request. Ids count up to 65535 and begin again. */
   let id = 0;
   let waiting: Waiting | undefined;
@@ -149,9 +137,4 @@ function overSocket(socket: Socket, { host, port }: { readonly host: string; rea
     socket.destroy();
     waiting?.reject(lost);
   }
-}
-
-function reason(cause: unknown): string {
-  if (!(cause instanceof Error)) return String(cause);
-  return "code" in cause && typeof cause.code === "string" ? cause.code : cause.message;
 }

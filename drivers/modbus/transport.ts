@@ -1,13 +1,19 @@
-import type { ModbusLink } from "./schema.ts";
+import type { ModbusLink } from "./link.ts";
 
 /**
- * Carries one request to one unit and its answer back. TCP is the first; RTU, ASCII, UDP and TLS differ in the frame
- * around the same PDU and fit behind the same three lines. Requests never overlap.
+ * Carries one request to one unit and its answer back. The kinds of Modbus differ in the frame around the same PDU and
+ * fit behind these few lines. Requests never overlap.
  */
 export interface Transport extends AsyncDisposable {
   /**
+   * Whether unit 0 is everybody, as on a line: a request to it is answered by nobody and resolves with no bytes.
+   * @default false
+   */
+  readonly isLine?: boolean;
+  /**
    * Sends a PDU and resolves with the PDU that answers it, which is valid until the next turn of the event loop.
-   * Rejects with the signal's reason on abort; an answer that comes later is dropped.
+   * Rejects with the signal's reason on abort; an answer that comes later is dropped. A repetition passes the same
+   * array, so that a line knows that the late answer to the first is as good.
    * @throws {Fault} `LINK_LOST` when the link is gone or its bytes can not be trusted any more, `ANSWER_INVALID` when a
    * whole frame came that does not answer this request.
    */

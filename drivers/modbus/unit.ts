@@ -48,7 +48,7 @@ export function answer(unit: Unit, request: Buffer): Uint8Array {
   const code = request[0] ?? 0;
   if (code === fc.identify) return identify(unit, request);
   if (!known.has(code)) return refuse(code, exception.function);
-  const fits = code <= fc.writeRegister ? request.length === 5 : request.length > 5;
+  const fits = code <= fc.diagnose ? request.length === 5 : request.length > 5;
   if (!fits) return refuse(code, exception.value);
   const start = request.readUInt16BE(1);
   const second = request.readUInt16BE(3);
@@ -70,6 +70,8 @@ export function answer(unit: Unit, request: Buffer): Uint8Array {
       if (!exists(unit, "holding", start, 1)) return refuse(code, exception.address);
       unit.holding[start] = second;
       return request;
+    case fc.diagnose:
+      return start === 0 ? request : refuse(code, exception.function);
     case fc.writeCoils:
       return writeBits(unit, request, start, second);
     case fc.writeRegisters:

@@ -1,13 +1,27 @@
 import { describe, expect, test } from "@jest/globals";
-import { address, link, station } from "#drivers/modbus/schema";
+import { link } from "#drivers/modbus/link";
+import { address, station } from "#drivers/modbus/schema";
 import { problems, tell } from "#std/schema";
 
 const told = (schema: Parameters<typeof problems>[0], value: unknown) => problems(schema, value).map(tell);
 
 describe("a Modbus manifest", () => {
   test("needs little: a host, a table and a register", () => {
-    expect(link.parse({ host: "10.0.0.5" })).toEqual({ host: "10.0.0.5", port: 502, timeoutMs: 1000 });
-    expect(station.parse({})).toEqual({ unit: 1, maxRegisters: 125, maxGap: 8, writeMultiple: false });
+    expect(link.parse({ host: "10.0.0.5" })).toEqual({
+      transport: "tcp",
+      host: "10.0.0.5",
+      port: 502,
+      timeoutMs: 1000,
+      retries: 0,
+    });
+    expect(station.parse({})).toEqual({
+      unit: 1,
+      maxRegisters: 125,
+      maxGap: 8,
+      single: false,
+      writeMultiple: false,
+      readWrite: false,
+    });
     const word = { table: "holding", register: 10 };
     expect(address.parse(word)).toEqual({ ...word, type: "uint16", words: "big", bytes: "big" });
     expect(address.parse({ table: "coil", register: 3 })).toEqual({ table: "coil", register: 3 });

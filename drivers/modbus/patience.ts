@@ -1,0 +1,59 @@
+/** How long each unit of a link is waited for, and how often it is asked again. */
+export interface Patience {
+  /** The next request to a unit: how often, and how long each time; without a time as long as the caller wants. */
+  of(unit: number, ownMs: number | undefined): { readonly tries: number; readonly ms: number | undefined };
+  answered(unit: number, ms: number): void;
+  missed(unit: number): void;
+}
+
+/** What a link says about waiting. */
+export interface Waits {
+  /** Longest time of a visit. */
+  readonly timeoutMs: number;
+  readonly retries: number;
+}
+
+interface Known {
+  misses: number;
+  /** Slowest answer, forgotten slowly. */
+  slowestMs: number;
+}
+
+/** Misses in a row after which a unit counts as silent. */
+const SILENT_AFTER = 2;
+/** A silent unit is waited for at least this long. */
+const KNOCK_MS = 100;
+/** One in so many requests to a silent unit is given its full time, in case it has become slow. */
+const FULL_EVERY = 8;
+
+/**
+ * A unit that is known to be silent holds up its neighbours only for a knock: a short time, though at least twice what
+ * it ever took and four times what the slowest of the others takes, and no repetition. Alone on its link it holds up
+ * nobody and always gets its full time.
+ */
+export function openPatience({ timeoutMs, retries }: Waits): Patience {
+  const units = new Map<number, Known>();
+  const known = (unit: number) => {
+    const found = units.get(unit) ?? { misses: 0, slowestMs: 0 };
+    units.set(unit, found);
+    return found;
+  };
+  return {
+    of(unit, ownMs) {
+      const { misses, slowestMs } = known(unit);
+      const ms = ownMs ?? (retries > 0 ? timeoutMs / (retries + 1) : undefined);
+      if (misses < SILENT_AFTER || units.size < 2 || misses % FULL_EVERY === 0) return { tries: retries + 1, ms };
+      let others = 0;
+      for (const [other, { slowestMs }] of units) if (other !== unit) others = Math.max(others, slowestMs);
+      return { tries: 1, ms: Math.min(ms ?? timeoutMs, Math.max(KNOCK_MS, 2 * slowestMs, 4 * others)) };
+    },
+    answered(unit, ms) {
+      const entry = known(unit);
+      entry.misses = 0;
+      entry.slowestMs = Math.max(ms, entry.slowestMs * 0.99);
+    },
+    missed(unit) {
+      known(unit).misses++;
+    },
+  };
+}
