@@ -25,7 +25,10 @@ const tasks = {
   typecheck,
   lint,
   format: () => node(biome, "check", "--write", ...args),
-  docs: async () => (await node(...sourceFlags, "scripts/crds.ts")) || node(...sourceFlags, "scripts/docs.ts"),
+  docs: async () =>
+    (await node(...sourceFlags, "scripts/crds.ts")) ||
+    (await node(...sourceFlags, "scripts/driver-docs.ts")) ||
+    node(...sourceFlags, "scripts/docs.ts"),
   bench: () => node(...sourceFlags, "--expose-gc", "test/bench/main.ts", ...args),
 };
 
