@@ -1,0 +1,73 @@
+/**
+ * OPC UA: `dial.ts` finds, checks and opens a server, `line.ts` keeps the session, `read.ts`, `write.ts` and `watch.ts` use
+ * it, `value.ts`, `encode.ts` and `status.ts` turn its words into ours. `stack.ts` is the door to `node-opcua-client`.
+ *
+ * **Source:** OPC 10000-4 v1.05 (Services).
+ */
+import { join } from "node:path";
+import type { Driver } from "#devices/driver";
+import { openConnection } from "./connection.ts";
+import { abortable, dial, discover } from "./dial.ts";
+import { choose, type Presented, presentedBy } from "./endpoint.ts";
+import { type Identity, openIdentity } from "./identity.ts";
+import { openLine } from "./line.ts";
+import { address, link, type OpcuaAddress, type OpcuaLink, type OpcuaStation, station } from "./schema.ts";
+import { loadStack } from "./stack.ts";
+import { folderTrust, memoryTrust, type TrustStore } from "./trust.ts";
+
+/** What the driver is made of. */
+export interface OpcuaOptions {
+  /**
+   * Folder for our own certificate and for the decisions about those of servers. Without it both end with the process,
+   * and a server must be pinned by `trust.fingerprint` in its link.
+   */
+  readonly trustDir?: string;
+  /** Milliseconds since the Unix epoch. @default the machine's clock */
+  readonly now?: () => number;
+}
+
+/** The driver, and what people need to decide about servers. */
+export interface OpcuaDriver extends Driver<OpcuaLink, OpcuaStation, OpcuaAddress> {
+  readonly trust: TrustStore;
+  /** Asks a server for its certificate and what it offers. @throws {Fault} `LINK_LOST`, `CONFIG_INVALID`. */
+  presented(link: OpcuaLink, signal: AbortSignal): Promise<Presented>;
+}
+
+/** The OPC UA driver. Nothing of `node-opcua-client` is loaded before the first link is opened. */
+export function opcua({ trustDir, now = Date.now }: OpcuaOptions = {}): OpcuaDriver {
+  const trust = trustDir === undefined ? memoryTrust() : folderTrust(join(trustDir, "servers"));
+  let identity: Promise<Identity> | undefined;
+  /** The key is made once, beside whoever waits: a slow machine may need longer for it than one connect may take. */
+  const open = async () => {
+    const stack = await loadStack();
+    identity ??= openIdentity(stack, trustDir === undefined ? undefined : join(trustDir, "own"));
+    try {
+      return { stack, identity: await identity };
+    } catch (error) {
+      identity = undefined;
+      throw error;
+    }
+  };
+
+  return {
+    protocol: "opcua",
+    link,
+    station,
+    address,
+    trust,
+
+    isPushed: ({ mode }) => mode === "subscribe",
+
+    async connect(link, signal) {
+      signal.throwIfAborted();
+      const ports = await abortable(signal, open);
+      const dialled = await dial(link, { ...ports, trust }, signal);
+      return openConnection(await openLine(ports.stack, dialled, link.endpoint, signal), now);
+    },
+
+    async presented(link, signal) {
+      const endpoints = await discover(await abortable(signal, open), link, signal);
+      return presentedBy(choose(endpoints, link.security, link.endpoint), endpoints, link.endpoint);
+    },
+  };
+}

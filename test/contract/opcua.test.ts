@@ -1,0 +1,4 @@
+import { opcuaRig } from "../rigs/opcua.ts";
+import { keepsDriverContract } from "./driver.ts";
+
+keepsDriverContract("opcua", opcuaRig);
