@@ -8,6 +8,13 @@ export class Bell {
     this.#wake?.();
   }
 
+  /** Whether it rang since the last time, without waiting. */
+  take(): boolean {
+    const rung = this.#rung;
+    this.#rung = false;
+    return rung;
+  }
+
   /** Resolves at the next ring, at once when it rang before, or after `ms`. True when it rang. Rejects on abort. */
   async wait(signal: AbortSignal, ms?: number): Promise<boolean> {
     signal.throwIfAborted();
@@ -27,8 +34,6 @@ export class Bell {
       });
       this.#wake = undefined;
     }
-    const rung = this.#rung;
-    this.#rung = false;
-    return rung;
+    return this.take();
   }
 }

@@ -160,8 +160,11 @@ export class Bus {
 
   async #work(connection: Connection, signal: AbortSignal): Promise<never> {
     const { clock } = this.#ports;
+    this.#bell.ring();
     for (;;) {
       for (let job = this.#jobs.shift(); job; job = this.#jobs.shift()) await job(connection, signal);
+      // On a bus that is never done there is always a visit due.
+      if (this.#bell.take()) await this.#writeWishes(connection, signal);
       const turn = this.#turns.next();
       const waitMs = turn ? Math.ceil(turn.dueMs - clock.monotonic()) : undefined;
       if (!turn || (waitMs ?? 1) > 0) {
@@ -178,7 +181,8 @@ export class Bus {
   /** Reads one device. False when it did not answer in time. */
   async #visit(visit: Visit, connection: Connection, signal: AbortSignal): Promise<boolean> {
     const { twin, device, points } = visit;
-    await this.#writePending(twin, connection, signal);
+    // Who is silent is asked first whether it is back: each wish would cost its neighbours one more wait.
+    if (twin.health.online) await this.#writePending(twin, connection, signal);
     using limit = deadline(this.#timeoutMs, signal);
     try {
       const readings = await connection.read(device.station, points, limit.signal);
@@ -206,21 +210,29 @@ export class Bus {
     twin.lastSeen = clock.now();
     visited(visit, taken);
     for (const [index, next] of taken.settled) this.#settle(twin, index, next);
-    if (taken.settled.some(([, { desired }]) => desired?.state === "pending")) this.#bell.ring();
+    const isBack = !twin.health.online;
+    if (isBack || taken.settled.some(([, { desired }]) => desired?.state === "pending")) this.#bell.ring();
     twins.setHealth(twin, ANSWERING);
   }
 
-  /** Wishes go before polls; a device that is silent anyway does not hold up the others' wishes. */
+  /** Wishes go before polls; a device that is silent, or not visited yet, does not hold up the others' wishes. */
   async #writeWishes(connection: Connection, signal: AbortSignal): Promise<void> {
     for (const twin of this.#devices) {
-      if (twin.health.online || twin.health.reason === "Starting") await this.#writePending(twin, connection, signal);
+      if (twin.health.online || !this.#isRead(twin)) await this.#writePending(twin, connection, signal);
     }
+  }
+
+  /** False for a device that can only be written: nothing but a write shows whether it is there. */
+  #isRead(twin: DeviceTwin): boolean {
+    return [...this.#visits, ...this.#pushed].some((visit) => visit.twin === twin);
   }
 
   async #writePending(twin: DeviceTwin, connection: Connection, signal: AbortSignal): Promise<void> {
     const { clock } = this.#ports;
     let wrote = false;
     for (let index = 0; index < twin.properties.length; index++) {
+      // Its link may have changed while the last write was under way: then this is no longer its bus.
+      if (!this.#devices.includes(twin)) return;
       if (!due(twin.properties[index] ?? {})) continue;
       wrote = true;
       await this.#write(twin, index, connection, signal);
@@ -231,6 +243,7 @@ export class Bus {
   }
 
   async #write(twin: DeviceTwin, index: number, connection: Connection, signal: AbortSignal): Promise<void> {
+    const { twins, clock } = this.#ports;
     const { device } = twin;
     const property = device?.properties[index];
     const point = device?.points[index];
@@ -241,6 +254,9 @@ export class Bus {
       await connection.write(device.station, point, encode(property, wish.value), limit.signal);
       const now = twin.properties[index] ?? {};
       if (now.desired === wish) this.#settle(twin, index, written(now, property.access !== "write"));
+      if (this.#isRead(twin)) return;
+      twin.lastSeen = clock.now();
+      twins.setHealth(twin, ANSWERING);
     } catch (error) {
       if (limit.expired && !signal.aborted) return;
       if (!Fault.is(error) || error.code === "LINK_LOST") throw error;
