@@ -46,6 +46,12 @@ describe("a bell", () => {
     expect(await bell.wait(forever, 1)).toBe(false);
   });
 
+  test("can be asked without waiting", () => {
+    const bell = new Bell();
+    bell.ring();
+    expect([bell.take(), bell.take()]).toEqual([true, false]);
+  });
+
   test("wakes who waits", async () => {
     const bell = new Bell();
     const woken = bell.wait(forever, 60_000);

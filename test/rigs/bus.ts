@@ -1,0 +1,110 @@
+import { once } from "node:events";
+import type { Connection, Driver, Raw, Reading } from "#devices/driver";
+import type { Declaration } from "#devices/model";
+import type { DeviceTwin } from "#edge/device-twin";
+import { Bus } from "#edge/devices/bus";
+import { openStore } from "#edge/store";
+import { systemClock } from "#std/clock";
+import { silent } from "#std/log";
+import { Scope } from "#std/scope";
+import { schemas } from "./boiler.ts";
+import { type KeptLog, keptLog } from "./log.ts";
+import { twinsRig } from "./twins.ts";
+
+/** Devices as a test writes them: what they say by property, and how they break. */
+export interface Script {
+  /** Called for each read; by default every point says 21. */
+  readonly read?: (unit: number, property: string) => Raw | Promise<Raw>;
+  readonly write?: (unit: number, property: string, raw: Raw) => void | Promise<void>;
+  readonly connect?: () => void | Promise<void>;
+}
+
+export interface BusRig extends AsyncDisposable {
+  /** What was asked of the driver, such as `connect`, `read 1`, `write 1 setpoint=70`. */
+  readonly asked: string[];
+  /** Times that this was asked. */
+  count(what: string): number;
+  readonly log: KeptLog;
+  readonly twins: ReturnType<typeof twinsRig>["twins"];
+  readonly told: readonly string[];
+  /** Values that were taken, by device and property. */
+  readonly taken: ReadonlyMap<string, unknown>;
+  declare(...declared: Declaration[]): DeviceTwin[];
+  set(devices: readonly DeviceTwin[]): void;
+  /** A wish of the site, told to the bus. */
+  wish(device: string, property: string, value: number): Promise<void>;
+}
+
+/** Never answers; ends with its signal, as a driver does when a device is silent. */
+export const silence = Symbol("silence");
+
+/** A bus with a scripted driver, running. Station `unit` tells the devices apart. */
+export function busRig(script: (signal: AbortSignal) => Script, timeoutMs = 30): BusRig {
+  const asked: string[] = [];
+  const taken = new Map<string, unknown>();
+  const log = keptLog();
+  const rig = twinsRig(openStore(":memory:", silent), systemClock);
+  const { twins } = rig;
+  const visited = ({ twin }: { readonly twin: DeviceTwin }) => {
+    for (const [i, { reported }] of twin.properties.entries())
+      taken.set(`${twin.declared.name} ${twin.device?.properties[i]?.name}`, reported?.value);
+  };
+  const bus = new Bus(driverOf(script, asked), { timeoutMs }, { twins, visited, log, clock: systemClock });
+  const scope = new Scope();
+  scope.run("bus", (signal) => bus.serve(signal));
+  return {
+    asked,
+    count: (what) => asked.filter((one) => one === what).length,
+    log,
+    twins,
+    told: rig.told,
+    taken,
+    declare(...declared) {
+      const made = declared.map((one) => rig.declare(one));
+      bus.set(made);
+      return made;
+    },
+    set: (devices) => bus.set(devices),
+    async wish(device, property, value) {
+      await twins.desire(device, property, value);
+      bus.hasten();
+    },
+    [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose](),
+  };
+}
+
+function driverOf(script: (signal: AbortSignal) => Script, asked: string[]): Driver {
+  const unitOf = (station: unknown) => (station as { unit: number }).unit;
+  const answer = async <T>(made: T | Promise<T>, signal: AbortSignal): Promise<T> => {
+    const value = await made;
+    if ((value as unknown) !== silence) return value;
+    if (!signal.aborted) await once(signal, "abort");
+    throw signal.reason;
+  };
+  return {
+    ...schemas,
+    async connect(_link, signal) {
+      asked.push("connect");
+      await script(signal).connect?.();
+      return {
+        async read(station, points, signal) {
+          asked.push(`read ${unitOf(station)}`);
+          const { read = () => 21 } = script(signal);
+          const readings: Reading[] = [];
+          for (const { property } of points) {
+            const raw = await answer(read(unitOf(station), property), signal);
+            readings.push({ ok: true, raw, at: Date.now() });
+          }
+          return readings;
+        },
+        async write(station, { property }, raw, signal) {
+          asked.push(`write ${unitOf(station)} ${property}=${raw}`);
+          await answer(script(signal).write?.(unitOf(station), property, raw), signal);
+        },
+        async [Symbol.asyncDispose]() {
+          asked.push("close");
+        },
+      } satisfies Connection;
+    },
+  };
+}

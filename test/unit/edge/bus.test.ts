@@ -1,0 +1,226 @@
+import { describe, expect, test } from "@jest/globals";
+import type { Raw } from "#devices/driver";
+import { Fault } from "#std/fault";
+import { boiler, setpoint, temperature } from "../../rigs/boiler.ts";
+import { type BusRig, busRig, silence } from "../../rigs/bus.ts";
+import { eventually } from "../../rigs/eventually.ts";
+import { propertyOf } from "../../rigs/twins.ts";
+
+const device = (unit: number, properties: readonly object[] = [temperature, setpoint]) =>
+  boiler(`boiler-${unit}`, { station: { unit } }, { properties });
+const never = silence as unknown as Raw;
+const noDone = silence as unknown as void;
+const desired = ({ twins }: BusRig, name: string, property = "setpoint") =>
+  propertyOf(twins.named(name), property)?.desired;
+
+describe("a visit", () => {
+  test("brings what the device says, again and again", async () => {
+    let value = 20;
+    await using rig = busRig(() => ({ read: () => value++ }));
+    rig.declare(device(1));
+    await eventually(() => rig.count("read 1") >= 3);
+    expect(rig.twins.named("boiler-1").health).toMatchObject({ online: true, reason: "Answering" });
+    expect(rig.count("connect")).toBe(1);
+  });
+
+  test("of a device that was declared anew meanwhile brings nothing", async () => {
+    const answers: ((raw: Raw) => void)[] = [];
+    await using rig = busRig(() => ({ read: () => new Promise((resolve) => answers.push(resolve)) }), 10_000);
+    rig.declare(device(1, [temperature]));
+    await eventually(() => answers.length === 1);
+    rig.declare(device(1, [{ ...temperature, name: "pressure" }]));
+    answers.shift()?.(99);
+    await eventually(() => answers.length === 1);
+    expect([...rig.taken]).toEqual([]);
+    answers.shift()?.(3);
+    await eventually(() => rig.taken.get("boiler-1 pressure") === 3);
+  });
+});
+
+describe("a silent device", () => {
+  test("does not stop its neighbours, and waits longer each time", async () => {
+    await using rig = busRig(() => ({ read: (unit) => (unit === 1 ? never : 21) }), 10);
+    rig.declare(device(1), device(2));
+    await eventually(() => rig.count("read 2") >= 12);
+    expect(rig.twins.named("boiler-1").health).toMatchObject({ online: false, reason: "DEVICE_TIMEOUT" });
+    expect(rig.twins.named("boiler-2").health.online).toBe(true);
+    expect(rig.count("read 1")).toBeLessThan(rig.count("read 2") / 2);
+    expect(rig.count("connect")).toBe(1);
+  });
+
+  test("comes back by itself, and both is told once", async () => {
+    let isSilent = false;
+    await using rig = busRig(() => ({ read: () => (isSilent ? never : 21) }), 10);
+    rig.declare(device(1));
+    await eventually(() => rig.twins.named("boiler-1").health.online);
+    isSilent = true;
+    await eventually(() => rig.count("read 1") > 5 && !rig.twins.named("boiler-1").health.online);
+    expect(propertyOf(rig.twins.named("boiler-1"), "temperature")?.reported).toMatchObject({ quality: "uncertain" });
+    isSilent = false;
+    await eventually(() => rig.twins.named("boiler-1").health.online);
+    expect(rig.log.of("device silent")).toHaveLength(1);
+  });
+
+  test("costs its neighbours no more for the wishes that wait for it", async () => {
+    const many = Array.from({ length: 20 }, (_, i) => ({ ...setpoint, name: `p${i}` }));
+    await using rig = busRig(() => ({ read: (unit) => (unit === 1 ? never : 21), write: () => noDone }), 10);
+    rig.declare(device(1, many), device(2, [temperature]));
+    await eventually(() => rig.twins.named("boiler-1").health.reason === "DEVICE_TIMEOUT");
+    await Promise.all(many.map(({ name }) => rig.wish("boiler-1", name, 50)));
+    const before = rig.asked.length;
+    await eventually(() => rig.asked.slice(before).includes("read 1"));
+    const writes = rig.asked.slice(before).filter((what) => what.startsWith("write 1"));
+    expect(writes.length).toBeLessThanOrEqual(1);
+  });
+});
+
+describe("a link", () => {
+  test("that is lost comes up again, and its devices are away meanwhile", async () => {
+    let isLost = false;
+    await using rig = busRig(() => ({
+      read() {
+        if (isLost) throw new Fault("LINK_LOST", "connection reset");
+        return 21;
+      },
+    }));
+    rig.declare(device(1), device(2));
+    await eventually(() => rig.twins.named("boiler-2").health.online);
+    isLost = true;
+    await eventually(() => rig.twins.named("boiler-2").health.reason === "LINK_LOST");
+    expect(rig.asked).toContain("close");
+    isLost = false;
+    await eventually(() => rig.twins.named("boiler-1").health.online && rig.twins.named("boiler-2").health.online);
+    expect(rig.count("connect")).toBeGreaterThan(1);
+  });
+
+  test("is lost when its driver throws something odd; the bus goes on", async () => {
+    let broken = true;
+    await using rig = busRig(() => ({
+      read() {
+        if (!broken) return 21;
+        broken = false;
+        throw new TypeError("x is not a function");
+      },
+    }));
+    rig.declare(device(1));
+    await eventually(() => rig.twins.named("boiler-1").health.online);
+    expect(rig.log.of("link lost")).toMatchObject([{ error: { message: "x is not a function" } }]);
+  });
+
+  test("that can not be reached is tried again later each time, and said once", async () => {
+    await using rig = busRig(() => ({
+      connect() {
+        throw new Fault("LINK_LOST", "nobody is there");
+      },
+    }));
+    rig.declare(device(1));
+    await eventually(() => rig.count("connect") >= 3);
+    expect(rig.twins.named("boiler-1").health).toMatchObject({ online: false, reason: "LINK_LOST" });
+    expect(rig.log.of("link lost")).toHaveLength(1);
+  });
+});
+
+describe("a wish", () => {
+  test("is written and applied when the device says it", async () => {
+    let value: Raw = 20;
+    await using rig = busRig(() => ({
+      read: () => value,
+      write(_unit, _property, raw) {
+        value = raw;
+      },
+    }));
+    rig.declare(device(1));
+    await rig.wish("boiler-1", "setpoint", 70);
+    await eventually(() => desired(rig, "boiler-1")?.state === "applied");
+    expect(rig.count("write 1 setpoint=70")).toBe(1);
+  });
+
+  test("goes before polls, also on a bus that is never done", async () => {
+    await using rig = busRig(() => ({ read: () => new Promise((resolve) => setTimeout(resolve, 3, 21)) }), 1000);
+    const units = Array.from({ length: 20 }, (_, i) => i + 1);
+    rig.declare(
+      ...units.map((unit) =>
+        device(unit, [
+          { ...temperature, every: "1ms" },
+          { ...setpoint, every: "1ms" },
+        ]),
+      ),
+    );
+    await eventually(() => rig.count("read 20") > 0);
+    await rig.wish("boiler-20", "setpoint", 70);
+    const before = rig.asked.length;
+    await eventually(() => rig.count("write 20 setpoint=70") > 0);
+    expect(rig.asked.slice(before).findIndex((what) => what.startsWith("write"))).toBeLessThanOrEqual(2);
+  });
+
+  test("that the device refuses is remembered and not repeated", async () => {
+    await using rig = busRig(() => ({
+      write() {
+        throw new Fault("DEVICE_REFUSED", "illegal data value");
+      },
+    }));
+    rig.declare(device(1));
+    await rig.wish("boiler-1", "setpoint", 70);
+    await eventually(() => desired(rig, "boiler-1")?.state === "refused");
+    const reads = rig.count("read 1");
+    await eventually(() => rig.count("read 1") > reads + 3);
+    expect(rig.count("write 1 setpoint=70")).toBe(1);
+    expect(desired(rig, "boiler-1")?.reason).toBe("DEVICE_REFUSED: illegal data value");
+  });
+
+  test("that was not answered in time is written again", async () => {
+    let tries = 0;
+    let value: Raw = 20;
+    await using rig = busRig(
+      () => ({
+        read: () => value,
+        write(_unit, _property, raw) {
+          if (++tries < 3) return noDone;
+          value = raw;
+        },
+      }),
+      10,
+    );
+    rig.declare(device(1));
+    await rig.wish("boiler-1", "setpoint", 70);
+    await eventually(() => desired(rig, "boiler-1")?.state === "applied");
+    expect(tries).toBe(3);
+  });
+
+  test("that never shows is refused after three writes", async () => {
+    await using rig = busRig(() => ({ read: () => 20 }));
+    rig.declare(device(1));
+    await rig.wish("boiler-1", "setpoint", 70);
+    await eventually(() => desired(rig, "boiler-1")?.state === "refused");
+    expect(rig.count("write 1 setpoint=70")).toBe(3);
+  });
+
+  test("for a device that can only be written is written after the link was lost too", async () => {
+    let isLost = true;
+    await using rig = busRig(() => ({
+      connect() {
+        if (isLost) throw new Fault("LINK_LOST", "nobody is there");
+      },
+    }));
+    rig.declare(device(1, [{ ...setpoint, access: "write" }]));
+    await eventually(() => rig.twins.named("boiler-1").health.reason === "LINK_LOST");
+    await rig.wish("boiler-1", "setpoint", 70);
+    isLost = false;
+    await eventually(() => desired(rig, "boiler-1")?.state === "applied", 3000);
+    expect(rig.twins.named("boiler-1").health.online).toBe(true);
+  });
+
+  test("is not written on a link that its device has left", async () => {
+    const writes: (() => void)[] = [];
+    await using rig = busRig(() => ({ write: () => new Promise<void>((resolve) => writes.push(resolve)) }), 10_000);
+    const two = [setpoint, { ...setpoint, name: "pump" }];
+    rig.declare(device(1, two), device(2));
+    await Promise.all([rig.wish("boiler-1", "setpoint", 70), rig.wish("boiler-1", "pump", 50)]);
+    const write = await eventually(() => writes[0]);
+    rig.set([rig.twins.named("boiler-2")]);
+    write();
+    const reads = rig.count("read 2");
+    await eventually(() => rig.count("read 2") > reads + 2);
+    expect(rig.asked.filter((what) => what.startsWith("write"))).toEqual(["write 1 setpoint=70"]);
+  });
+});
