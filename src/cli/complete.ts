@@ -51,13 +51,14 @@ export function bash(commands: readonly Command[]): string {
       return `    "${name}") words="${[...words, ...flags, "--help"].join(" ")}" ;;`;
     }),
   ];
-  const choices = entries(commands)
-    .flatMap(({ options }) => options)
-    .filter(({ choices }) => choices.length > 0)
-    .map(
-      ({ flag, short, choices }) =>
-        `    ${short === undefined ? flag : `${flag}|-${short}`}) words="${choices.join(" ")}" ;;`,
-    );
+  const choices = entries(commands).flatMap(({ name, options }) =>
+    options
+      .filter(({ choices }) => choices.length > 0)
+      .map(({ flag, short, choices }) => {
+        const written = short === undefined ? [flag] : [flag, `-${short}`];
+        return `    ${written.map((it) => `"${name} ${it}"`).join("|")}) words="${choices.join(" ")}" ;;`;
+      }),
+  );
   return `# Completion of edgeadm for bash: source <(edgeadm completion bash)
 _edgeadm() {
   local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD-1]} words="" command="" i
@@ -76,9 +77,9 @@ ${entries(commands)
   .join("\n")}
     esac ;;
   esac
-  case "$previous" in
-${[...new Set(choices)].join("\n")}
-    --kubeconfig|--config|--data-dir) COMPREPLY=($(compgen -f -- "$current")); return ;;
+  case "$command $previous" in
+${choices.join("\n")}
+    *" --kubeconfig"|*" --config"|*" --data-dir") COMPREPLY=($(compgen -f -- "$current")); return ;;
   esac
   COMPREPLY=($(compgen -W "$words" -- "$current"))
 }

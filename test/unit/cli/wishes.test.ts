@@ -1,0 +1,64 @@
+import { describe, expect, test } from "@jest/globals";
+import type { DeviceView, PropertyView } from "#cli/devices/view";
+import { parseValue, parseWishes } from "#cli/devices/wishes";
+import { Fault, type FaultCode } from "#std/fault";
+
+const boiler = device([
+  { name: "setpoint", type: "number", access: "readwrite", minimum: 20, maximum: 90 },
+  { name: "pump", type: "boolean", access: "readwrite" },
+  { name: "label", type: "string", access: "write" },
+  { name: "counter", type: "integer", access: "readwrite" },
+  { name: "recipe", type: "json", access: "readwrite" },
+  { name: "temperature", type: "number", access: "read" },
+]);
+
+describe("wishes on the command line", () => {
+  test("are read by the type of their property", () => {
+    const texts = ["setpoint=65.5", "pump=on", "label=a=b c", "counter=-7", 'recipe={"a":[1]}'];
+    expect(parseWishes(boiler, texts).map(({ value }) => value)).toEqual([65.5, true, "a=b c", -7, { a: [1] }]);
+  });
+
+  test("keep the digits of an integer beyond 2^53", () => {
+    expect(parseValue({ name: "n", type: "integer" }, "9007199254740993")).toBe("9007199254740993");
+  });
+
+  test.each<[string, FaultCode]>([
+    ["setpoint", "USAGE_INVALID"],
+    ["=5", "USAGE_INVALID"],
+    ["setpont=5", "PROPERTY_UNKNOWN"],
+    ["temperature=5", "PROPERTY_READ_ONLY"],
+    ["setpoint=warm", "VALUE_INVALID"],
+    ["setpoint=", "VALUE_INVALID"],
+    ["setpoint=Infinity", "VALUE_INVALID"],
+    ["setpoint=91", "VALUE_OUT_OF_RANGE"],
+    ["pump=maybe", "VALUE_INVALID"],
+    ["pump=toString", "VALUE_INVALID"],
+    ["counter=1.5", "VALUE_INVALID"],
+    ["recipe={", "VALUE_INVALID"],
+  ])("%s is refused as %s before anything is sent", (text, code) => {
+    expect(faultOf(() => parseWishes(boiler, [text]))).toBe(code);
+  });
+
+  test("one wrong wish refuses them all", () => {
+    expect(() => parseWishes(boiler, ["setpoint=65", "pump=maybe"])).toThrow("pump");
+  });
+
+  test("a device without a model takes none", () => {
+    const unknown = device([{ name: "setpoint" }]);
+    expect(faultOf(() => parseWishes(unknown, ["setpoint=1"]))).toBe("MODEL_UNKNOWN");
+  });
+});
+
+function device(properties: readonly PropertyView[]): DeviceView {
+  return { name: "boiler-1", model: "boiler", online: true, reason: "Answering", message: "", properties };
+}
+
+function faultOf(act: () => unknown): FaultCode | undefined {
+  try {
+    act();
+  } catch (error) {
+    if (Fault.is(error)) return error.code;
+    throw error;
+  }
+  return undefined;
+}
