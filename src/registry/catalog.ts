@@ -14,16 +14,17 @@ export interface Group {
 export interface Catalog {
   readonly groups: readonly Group[];
   find(group: string, version: string, plural: string): Resource | undefined;
-  /** Any served version of what is stored under a key. */
+  /** Any version of what is stored under a key, also of what is not served. */
   byKey(key: string): Resource | undefined;
 }
 
 /** The catalog of the built-in kinds and these definitions. */
 export function catalogOf(definitions: readonly KubeObject[]): Catalog {
   const custom = definitions.flatMap(resourcesOf);
-  const all = [...builtins, ...custom];
+  const known = [...builtins, ...custom];
+  const all = known.filter(({ served }) => served);
   const byName = new Map(all.map((resource) => [`${apiVersionOf(resource)}/${resource.plural}`, resource]));
-  const byKey = new Map(all.toReversed().map((resource) => [resource.key, resource]));
+  const byKey = new Map(known.toReversed().map((resource) => [resource.key, resource]));
   return {
     groups: groupsOf(all),
     find: (group, version, plural) => byName.get(`${apiVersionOf({ group, version })}/${plural}`),

@@ -95,13 +95,13 @@ function condition(type: string, holds: boolean, reason: string, message: string
   return { type, status: holds ? "True" : "False", reason, message };
 }
 
-/** The resources of a definition, one per served version; none before it is established. */
+/** The resources of a definition, one per version; none before it is established. */
 export function resourcesOf(definition: KubeObject): readonly Resource[] {
   if (!hasCondition(definition, "Established")) return [];
   const spec = object(definition.spec);
   const versions = list(spec.versions).filter(isObject);
   const storage = text(versions.find(({ storage }) => storage === true)?.name);
-  return versions.filter(({ served }) => served === true).map((version) => resourceOf(definition, version, storage));
+  return versions.map((version) => resourceOf(definition, version, storage));
 }
 
 function resourceOf(definition: KubeObject, version: JsonObject, storage: string): Resource {
@@ -117,6 +117,7 @@ function resourceOf(definition: KubeObject, version: JsonObject, storage: string
     version: name,
     namespaced: scope === "Namespaced",
     verbs: ALL_VERBS,
+    served: version.served === true,
     status: subresources.status !== undefined,
     ...(isObject(scale) ? { scale: scale as unknown as ScalePaths } : {}),
     schema: wholeSchema(own),

@@ -72,6 +72,8 @@ export interface Resource {
   readonly categories: readonly string[];
   readonly namespaced: boolean;
   readonly verbs: readonly string[];
+  /** False for a version that is known and can not be used. */
+  readonly served: boolean;
   /** True when `/status` is served apart from the rest. */
   readonly status: boolean;
   readonly scale?: ScalePaths;
@@ -90,7 +92,7 @@ export interface Resource {
   readonly nameRule: "subdomain" | "label" | "path";
   /** The definition is being deleted: nothing may be created. */
   readonly terminating?: boolean;
-  /** Objects that were stored before this version of the schema get its defaults when they are read. */
+  /** Objects that were stored before this version are pruned and given defaults when they are read. */
   readonly schemaSince: number;
   readonly deprecation?: string;
   readonly conversion?: Conversion;

@@ -1,7 +1,8 @@
 /** Stored objects as one served version shows them. */
 import type { KubeObject, Resource } from "./resource.ts";
 import { apiVersionOf } from "./resource.ts";
-import { hasDefaults, withDefaults } from "./schema/default.ts";
+import { withDefaults } from "./schema/default.ts";
+import { prune } from "./schema/prune.ts";
 
 /** What is stored of an object: its text and version. */
 export interface Stored {
@@ -16,7 +17,8 @@ export function view({ rv, doc }: Stored, resource: Resource): KubeObject {
   const stored = JSON.parse(doc) as KubeObject;
   const shown = resource.conversion ? (resource.conversion.fromStored(stored) as KubeObject) : stored;
   shown.apiVersion = apiVersionOf(resource);
-  return outdated(rv, resource) ? (withDefaults(shown, resource.schema) as KubeObject) : shown;
+  if (!outdated(rv, resource)) return shown;
+  return withDefaults(prune(shown, resource.schema, "", []), resource.schema) as KubeObject;
 }
 
 /**
@@ -37,7 +39,7 @@ export function toStored(object: KubeObject, resource: Resource): KubeObject {
   return { ...stored, apiVersion: resource.storedAs };
 }
 
-/** True when the schema has defaults that the object may not have been given. */
-function outdated(rv: number, { schemaSince, schema }: Resource): boolean {
-  return rv < schemaSince && hasDefaults(schema);
+/** True when the schema may have changed since the object was stored: it can name other fields and defaults. */
+function outdated(rv: number, { schemaSince }: Resource): boolean {
+  return rv < schemaSince;
 }

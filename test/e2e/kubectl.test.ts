@@ -159,6 +159,7 @@ const commands: readonly Command[] = [
   { args: "get wd", code: 1, out: /could not find the requested resource|doesn't have a resource type/ },
 ];
 
+const NAME = "{.metadata.name}";
 const binaries = findBinaries();
 if (binaries.length === 0) test.skip("kubectl is not on the PATH, so it can not be tried", () => {});
 
@@ -226,9 +227,8 @@ describe.each(binaries)("kubectl $version", ({ binary }) => {
   test("an informer's first list may come by watch", async () => {
     await rig.admin.request("POST", "/api/v1/namespaces/default/configmaps", { metadata: { name: "listed" } });
     const env = { KUBE_FEATURE_WatchListClient: "true" };
-    const { code, printed } = await run({ args: "wait --for=create cm/listed --timeout=10s", env });
-    const old = /must be|unrecognized condition|unsupported/i.test(printed);
-    expect([printed, old ? 0 : code]).toEqual([printed, 0]);
+    const { code, printed } = await run({ args: `wait --for=jsonpath=${NAME}=listed cm/listed --timeout=10s`, env });
+    expect([printed, code]).toEqual(["configmap/listed condition met", 0]);
   });
 });
 

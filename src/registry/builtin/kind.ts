@@ -20,6 +20,7 @@ export function builtin(given: Given, own: Schema): Resource {
     categories: [],
     namespaced: true,
     verbs: ALL_VERBS,
+    served: true,
     status: false,
     columns: [nameColumn],
     key: qualified(given),

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse, type Http2Session } from "node:http2";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
+import { Fault } from "#std/fault";
 import { type Endpoint, listen } from "#std/listen";
 import type { Credentials } from "#std/x509";
 import { isPublic, type Token } from "../access.ts";
@@ -25,6 +26,8 @@ export interface ServerOptions extends Endpoint {
 const MOST_BODY_BYTES = 3 * 1024 * 1024;
 /** Connections are for tools and controllers; a thousand is more than one centre has. */
 const MOST_CONNECTIONS = 1024;
+/** Requests and watches of one connection at once, as upstream. */
+const MOST_STREAMS = 250;
 const KEEP_ALIVE_MS = 30_000;
 /** Answers under way get this long when the server closes. */
 const GRACE_MS = 250;
@@ -46,6 +49,7 @@ export async function openServer(api: Api, options: ServerOptions): Promise<Endp
     ca: clientAuthority,
     requestCert: true,
     rejectUnauthorized: CERTIFICATE_MANDATORY,
+    settings: { maxConcurrentStreams: MOST_STREAMS },
   });
   server.maxConnections = MOST_CONNECTIONS;
   const sockets = new Set<Socket>();
@@ -138,6 +142,7 @@ function parseUrl(url: string): { readonly path: string; readonly query: URLSear
 /** Turns whatever was thrown into an answer. What is no Status is a bug: it is logged, and the client learns no more. */
 function failed(api: Api, request: Http2ServerRequest, error: unknown): Reply {
   if (error instanceof StatusError) return json(error.body(), error.code);
+  if (Fault.is(error, "DISK_FULL")) return json(new StatusError(507, "InsufficientStorage", error.message).body(), 507);
   if (error instanceof RangeError)
     return failed(api, request, badRequest("the body is too deep or too large to be handled"));
   if (api.signal.aborted)
@@ -178,7 +183,7 @@ async function write(
   }
   flushHeaders(response);
   for await (const line of body) {
-    if (signal.aborted && response.destroyed) break;
+    if (signal.aborted) break;
     // A reader that does not read holds up its own lines and nobody else's: they wait in the log, not in memory.
     if (!response.write(line)) await once(response, "drain", { signal }).catch(() => undefined);
   }

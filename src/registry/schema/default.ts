@@ -24,20 +24,3 @@ export function withDefaults(value: unknown, schema: Schema): unknown {
       put(filled, key, withDefaults(structuredClone(child.default), child));
   return filled;
 }
-
-const answers = new WeakMap<Schema, boolean>();
-
-/** True when a schema has a default anywhere; kept per schema, for reading asks it for every object. */
-export function hasDefaults(schema: Schema): boolean {
-  const known = answers.get(schema);
-  if (known !== undefined) return known;
-  const { additionalProperties, items, properties = {} } = schema;
-  const children = [...Object.values(properties), items, additionalProperties].filter(isSchema);
-  const answer = schema.default !== undefined || children.some(hasDefaults);
-  answers.set(schema, answer);
-  return answer;
-}
-
-function isSchema(value: unknown): value is Schema {
-  return isObject(value);
-}

@@ -46,13 +46,15 @@ export function list({ store }: Api, resource: Resource, selection: Selection, q
   const rows: Row[] = [];
   let after: Position | undefined = from;
   for (;;) {
-    const chunk = store.page(resource.key, selection.namespace, after, Math.min(limit - rows.length, CHUNK));
-    rows.push(...(selectsAll(selection) ? chunk : chunk.filter((row) => isSelected(view(row, resource), selection))));
-    const last = chunk.at(-1);
-    if (!last) return { rows, metadata: { resourceVersion: String(rv) } };
-    after = { ns: last.ns, name: last.name };
-    if (rows.length >= limit) break;
+    const chunk = store.page(resource.key, selection.namespace, after, CHUNK);
+    for (const row of chunk) {
+      if (rows.length >= limit) break;
+      if (selectsAll(selection) || isSelected(view(row, resource), selection)) rows.push(row);
+      after = { ns: row.ns, name: row.name };
+    }
+    if (!after || chunk.length < CHUNK || rows.length >= limit) break;
   }
+  if (!after) return { rows, metadata: { resourceVersion: String(rv) } };
   const left = store.count(resource.key, selection.namespace, after);
   if (left === 0) return { rows, metadata: { resourceVersion: String(rv) } };
   const metadata = { resourceVersion: String(rv), continue: printToken({ rv, ...after }) };
