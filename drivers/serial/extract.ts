@@ -29,7 +29,8 @@ export function extractor(address: SerialAddress, id: string): Extract | undefin
   if (offset === undefined) return undefined;
   return ({ bytes, text }) => {
     if (bytes.length < offset + length) return lacking(text, `has no bytes ${offset} to ${offset + length - 1}`);
-    return convert(bytes.toString("latin1", offset, offset + length), "");
+    // Fields of a fixed width are filled up with spaces.
+    return convert(bytes.toString("latin1", offset, offset + length).trim(), "");
   };
 }
 
