@@ -23,9 +23,8 @@ async function open(example: string, simulated: SerialDevice, which = 0) {
   const { properties } = modelSpec.parse(model.spec);
   const device = deviceSpec.parse(manifests(example, "device")[which]?.spec);
   expect(device.model).toBe(model.metadata.name);
-  driver.link.parse(device.link);
   const simulator = await openSerialSimulator({ host: "127.0.0.1", port: 0, device: simulated });
-  const { timeoutMs } = driver.link.parse(device.link);
+  const { timeoutMs } = driver.link.parse(device.link) as { timeoutMs: number };
   const { host, port } = simulator;
   const connection = await driver.connect(driver.link.parse({ host, port, timeout: `${timeoutMs}ms` }), forever);
   return {
