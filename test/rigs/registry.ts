@@ -1,5 +1,6 @@
 /** A registry on a free port with its own authority, and clients for it. */
 import { connect } from "node:http2";
+import type { Readable } from "node:stream";
 import { Agent, request } from "undici";
 import { openRegistry, type Registry, type RegistryOptions } from "#registry/main";
 import { silent } from "#std/log";
@@ -22,6 +23,8 @@ export interface Line {
 /** Somebody who talks to the registry. */
 export interface TestClient {
   request(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
+  /** Sends a body as it comes; the signal ends it in the middle. */
+  stream(method: string, path: string, body: Readable, signal: AbortSignal): Promise<unknown>;
   /** Lines of a watch; ending the loop ends it. Resolves when the registry has begun to answer. */
   watch(path: string, headers?: Record<string, string>): Promise<AsyncIterableIterator<Line>>;
 }
@@ -103,6 +106,14 @@ function clientOf(url: string, dispatcher: Agent, own: Record<string, string>): 
         body: text.startsWith("{") ? JSON.parse(text) : {},
       };
     },
+    stream: (method, path, body, signal) =>
+      request(url + path, {
+        method,
+        body,
+        signal,
+        dispatcher,
+        headers: { ...own, "content-type": "application/json" },
+      }),
     async watch(path, headers = {}) {
       const answer = await send("GET", path, undefined, headers);
       return lines(answer.body);

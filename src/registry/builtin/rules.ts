@@ -87,11 +87,12 @@ function keys(object_: JsonObject, fields: readonly string[]): readonly Cause[] 
 
 const event: Rules = {
   check(object_) {
-    const about = text(object(object_.involvedObject).namespace);
+    const field = object_.regarding === undefined ? "involvedObject" : "regarding";
+    const about = text(object(object_[field]).namespace);
     const { namespace = "" } = object_.metadata;
     if (about === namespace || (about === "" && namespace === "default")) return [];
     const message = `Invalid value: ${JSON.stringify(about)}: does not match event.namespace`;
-    return [{ reason: "FieldValueInvalid", field: "involvedObject.namespace", message }];
+    return [{ reason: "FieldValueInvalid", field: `${field}.namespace`, message }];
   },
 };
 

@@ -154,11 +154,16 @@ function failed(api: Api, request: Http2ServerRequest, error: unknown): Reply {
 async function readBody(request: Http2ServerRequest): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > MOST_BODY_BYTES)
-      throw new StatusError(413, "RequestEntityTooLarge", `the body is larger than ${MOST_BODY_BYTES} bytes`);
-    chunks.push(chunk);
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes > MOST_BODY_BYTES)
+        throw new StatusError(413, "RequestEntityTooLarge", `the body is larger than ${MOST_BODY_BYTES} bytes`);
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    // The client went away in the middle. That is no bug, and the answer reaches nobody.
+    throw error instanceof StatusError ? error : badRequest("the body ended early");
   }
   return Buffer.concat(chunks);
 }

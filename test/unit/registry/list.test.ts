@@ -111,6 +111,17 @@ describe("reading lists", () => {
     expect((await rig.admin.request("GET", WIDGETS, undefined, { accept })).status).toBe(406);
   });
 
+  test("an event of the newer group stands in the namespace of what it is about", async () => {
+    await rig.admin.request("POST", "/api/v1/namespaces", { metadata: { name: "events" } });
+    const path = "/apis/events.k8s.io/v1/namespaces/events/events";
+    const about = (namespace: string) => ({
+      metadata: { name: "e" },
+      regarding: { kind: "Widget", name: "a", namespace },
+    });
+    expect((await rig.admin.request("POST", path, about("elsewhere"))).status).toBe(422);
+    expect((await rig.admin.request("POST", path, about("events"))).status).toBe(201);
+  });
+
   test("all namespaces are listed together", async () => {
     await rig.admin.request("POST", "/api/v1/namespaces", { metadata: { name: "other" } });
     await rig.admin.request("POST", WIDGETS.replace("default", "other"), widget("far"));

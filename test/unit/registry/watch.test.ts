@@ -1,3 +1,4 @@
+import { Readable } from "node:stream";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import {
   at,
@@ -141,6 +142,26 @@ describe("watching", () => {
     await rig.admin.request("DELETE", `${DEFINITIONS}/widgets.example.dev`);
     expect(told(await take(lines, 1))).toEqual(["DELETED a"]);
     expect((await lines.next()).done).toBe(true);
+  });
+
+  test("a client that goes away in the middle of anything harms nobody", async () => {
+    const said: string[] = [];
+    const say = (phrase: string) => said.push(phrase);
+    const log = { debug() {}, info() {}, warn: say, error: say, with: () => log };
+    await using other = await openTestRegistry({ log });
+    for (let round = 0; round < 5; round++) {
+      const lines = await other.admin.watch("/api/v1/configmaps?watch=true");
+      const half = new AbortController();
+      const body = new Readable({ read() {} });
+      body.push('{"metadata":');
+      const sent = other.admin.stream("POST", "/api/v1/namespaces/default/configmaps", body, half.signal);
+      await other.admin.request("POST", "/api/v1/namespaces/default/configmaps", { metadata: { name: `c${round}` } });
+      half.abort();
+      await expect(sent).rejects.toThrow();
+      await lines.return?.();
+    }
+    expect((await other.admin.request("GET", "/api/v1/configmaps")).body.items).toHaveLength(5);
+    expect(said).toEqual([]);
   });
 
   test("closing the registry ends watches promptly, also of readers that do not read", async () => {
