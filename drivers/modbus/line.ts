@@ -153,6 +153,7 @@ export function overLine(channel: Channel, codec: Codec, options: LineOptions): 
 
   function send(frame: Buffer, look: Waiting["look"], signal: AbortSignal): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
+      if (lost || signal.aborted) return reject(lost ?? signal.reason);
       const settle = () => {
         waiting = undefined;
         signal.removeEventListener("abort", abort);
@@ -187,10 +188,12 @@ export function overLine(channel: Channel, codec: Codec, options: LineOptions): 
         return undefined;
       }
       if (taken.is === "noise") return new Fault("ANSWER_INVALID", `${name}: no ${codec.name} frame: ${taken.why}`);
+      const frame = left.subarray(0, taken.length);
       left = left.subarray(taken.length);
       rest = left;
       if (taken.unit === unit) {
-        if (isAnswer(taken.pdu, request)) return taken.pdu;
+        // More may follow only if it repeats this answer; otherwise nobody knows which of the two is the right one.
+        if (isAnswer(taken.pdu, request) && isPrefix(left, frame)) return taken.pdu;
         return new Fault("ANSWER_INVALID", `${name}: unit ${unit} answered another question`);
       }
       if (!owing.delete(taken.unit)) {
@@ -208,6 +211,10 @@ export function overLine(channel: Channel, codec: Codec, options: LineOptions): 
     waiting?.reject(lost);
     void channel[Symbol.asyncDispose]();
   }
+}
+
+function isPrefix(bytes: Buffer, frame: Buffer): boolean {
+  return bytes.equals(frame.subarray(0, bytes.length));
 }
 
 /** A driver that is switched on is seen by others as a byte of zeros or ones; no unit but 255 begins with it. */
