@@ -59,6 +59,8 @@ export class Ledger {
   #committing: Promise<void> | undefined;
   #done: { readonly session: Session; readonly entry: Entry }[] = [];
   #mark = 0;
+  /** Clients whose will is on disk. */
+  readonly #wills = new Set<string>();
 
   constructor(ports: LedgerPorts) {
     this.#ports = ports;
@@ -264,12 +266,21 @@ export class Ledger {
   async putWill(will: Omit<WillRow, "payload"> & { readonly payload: Uint8Array }): Promise<void> {
     const { store } = this.#ports;
     const { client, owner, topic, payload, qos, retain } = will;
+    this.#wills.add(client);
     await store.db.commit(() => store.putWill.run(client, owner, topic, payload, qos, retain));
   }
 
   async dropWill(client: string): Promise<void> {
+    if (!this.#wills.delete(client)) return;
     const { store } = this.#ports;
-    await store.db.commit(() => store.dropWill.run(client), GATHER_MS);
+    await store.db.commit(() => store.dropWill.run(client));
+  }
+
+  /** Wills of clients that were connected when the node ended: to be published, then dropped. */
+  wills(): readonly WillRow[] {
+    const wills = this.#ports.store.wills.all();
+    for (const { client } of wills) this.#wills.add(client);
+    return wills;
   }
 
   /** Drops what is too old, some at a time. */

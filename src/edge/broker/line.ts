@@ -57,8 +57,9 @@ export class Line implements Swimmer {
     this.#options = options;
     this.#framer = new Framer(limits);
     this.#write = socket.write.bind(socket) as (bytes: Buffer) => boolean;
-    const read = socket.read.bind(socket) as () => Buffer | null;
-    socket.read = () => this.#read(read);
+    const read = socket.read.bind(socket) as (size?: number) => Buffer | null;
+    // Node itself asks for 0 bytes to make a stream go on; only the broker asks for all.
+    socket.read = (size?: number | null) => (size === 0 ? read(0) : this.#read(read));
     socket.write = (bytes: unknown, encoding?: unknown) => {
       this.send(typeof bytes === "string" ? Buffer.from(bytes, encoding as BufferEncoding) : (bytes as Buffer));
       return true;

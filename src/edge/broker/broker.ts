@@ -1,0 +1,167 @@
+import type { Duplex } from "node:stream";
+import { type Clock, systemClock } from "#std/clock";
+import type { Fault } from "#std/fault";
+import type { Endpoint } from "#std/listen";
+import type { Log } from "#std/log";
+import { Scope } from "#std/scope";
+import type { Params, Topic } from "#wire/topic";
+import { Access, type AccessConfig, type Peer } from "./access.ts";
+import { identityOf } from "./acl.ts";
+import { Admission } from "./admission.ts";
+import { type MqttConfig, mqttLimits } from "./config.ts";
+import { openEngine } from "./engine.ts";
+import type { Said } from "./fanout.ts";
+import { Figures } from "./figures.ts";
+import { Ledger } from "./ledger.ts";
+import { openListener } from "./listeners.ts";
+import { readTopic } from "./readers.ts";
+import { openBrokerStore } from "./store.ts";
+
+/** The site's MQTT broker: the door between the applications here and the twins. */
+export interface Broker extends Endpoint, AsyncDisposable {
+  /** Connected clients. */
+  readonly clients: number;
+  /** Publishes to all who subscribed. Nobody has to wait for it: what is retained is held at once. */
+  publish<P extends string, T>(topic: Topic<P, T>, params: Params<P>, body: T): void;
+  /** The same for a text that is encoded already, on the way of every value. */
+  publishText(topic: string, text: string, retain: boolean): void;
+  /** Takes a retained message away. */
+  clear<P extends string, T>(topic: Topic<P, T>, params: Params<P>): void;
+  /** Yields what clients publish from now on until the signal aborts. A slow reader loses the oldest. */
+  subscribe<P extends string, T>(topic: Topic<P, T>, signal: AbortSignal): AsyncIterable<Message<P, T>>;
+  /** Listens to a filter, undecoded, until the returned function is called. */
+  listen(filter: string, reader: (topic: string, payload: Uint8Array) => void): () => void;
+  /** What it counted. */
+  readonly figures: BrokerFigures;
+  /** Where else it listens. */
+  readonly endpoints: readonly Endpoint[];
+  /** Takes other users and rights, at once and for those who are connected too. */
+  reload(next: AccessConfig): Promise<void>;
+}
+
+/** Counts since the start, and levels now. */
+export interface BrokerFigures extends Pick<Figures, "connects" | "received" | "sent" | "refused" | "dropped"> {
+  droppedByClient(): Iterable<{ readonly client: string; readonly policy: string; readonly messages: number }>;
+  /** Messages that wait for sessions, and their bytes. */
+  queued(): { readonly messages: number; readonly bytes: number };
+  readonly retained: number;
+  readonly subscriptions: number;
+}
+
+/** A message of a client, or why it could not be read. */
+export type Message<P extends string, T> =
+  | { readonly ok: true; readonly params: Params<P>; readonly body: T }
+  | { readonly ok: false; readonly params: Params<P>; readonly fault: Fault };
+
+export interface BrokerOptions extends Endpoint, Partial<Omit<MqttConfig, "host" | "port" | "external">> {
+  readonly log: Log;
+  /** Folder of `broker.db`. @default ":memory:", where nothing outlives the process. */
+  readonly dataDir?: string;
+  readonly clock?: Clock;
+}
+
+/** Sessions and messages that are too old are looked for this often. */
+const EXPIRE_MS = 60_000;
+
+/**
+ * Starts the broker. What is returned is listening; disposing it closes every client and the port.
+ * @throws {Fault} as `listen` and `openDatabase`.
+ */
+export async function openBroker(options: BrokerOptions): Promise<Broker> {
+  const { host, port, log, dataDir = ":memory:", clock = systemClock, listeners = [], users = [], acl } = options;
+  const limits = options.limits ?? mqttLimits.parse({});
+  const scope = new Scope();
+  try {
+    const store = scope.use(openBrokerStore(dataDir, log));
+    const figures = new Figures();
+    const access = new Access({ users, acl });
+    const mayReceive = ({ owner }: { readonly owner: string }, topic: string) =>
+      access.rights(identityOf(owner)).mayReceive(topic);
+    const ledger = scope.use(new Ledger({ store, limits, figures, clock, mayReceive }));
+    const engine = scope.use(await openEngine({ ledger, access, limits, figures, log }));
+    const { fanout } = engine;
+    await engine.enforce();
+    const admission = new Admission(limits);
+    const take = (socket: Duplex, peer: Peer) => {
+      const reason = admission.enter(peer.address, clock.monotonic());
+      if (reason) {
+        figures.refuse(`connections ${reason}`);
+        socket.destroy();
+        return;
+      }
+      socket.once("close", () => admission.leave(peer.address));
+      engine.take(socket, peer);
+    };
+    await publishWills(ledger, fanout.deliver.bind(fanout), access, log);
+    const main = scope.use(await openListener({ host, port }, take));
+    const endpoints: Endpoint[] = [];
+    for (const listener of listeners) {
+      const { host, port } = scope.use(await openListener(listener, take));
+      endpoints.push({ host, port });
+    }
+    scope.run("expiry", async (signal) => {
+      for (;;) {
+        await clock.sleep(EXPIRE_MS, signal);
+        await ledger.expire().catch((error: unknown) => log.error("old messages not dropped", { error }));
+      }
+    });
+
+    const publishText = (topic: string, text: string, retain: boolean) => {
+      if (retain) ledger.retained.say(topic, text);
+      fanout.deliver({ topic, payload: text, qos: 0 });
+    };
+
+    return {
+      host: main.host,
+      port: main.port,
+      endpoints,
+      get clients() {
+        return engine.clients;
+      },
+      publishText,
+      publish: (topic, params, body) => publishText(topic.at(params), topic.encode(body), topic.retain),
+      clear: (topic, params) => publishText(topic.at(params), "", true),
+      subscribe: (topic, signal) =>
+        readTopic(topic, (filter, reader) => fanout.listen(filter, reader), { log, signal }),
+      listen: (filter, reader) => fanout.listen(filter, reader),
+      figures: {
+        get connects() {
+          return figures.connects;
+        },
+        received: figures.received,
+        sent: figures.sent,
+        refused: figures.refused,
+        dropped: figures.dropped,
+        droppedByClient: () => figures.droppedByClient(),
+        queued: () => ledger.queued(),
+        get retained() {
+          return ledger.retained.size;
+        },
+        get subscriptions() {
+          return ledger.subscriptions;
+        },
+      },
+      async reload(next) {
+        access.reload(next);
+        await engine.enforce();
+      },
+      [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose](),
+    };
+  } catch (error) {
+    await scope[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Clients that were connected when the node ended did not say goodbye: their wills are due [MQTT-3.1.2-8]. */
+async function publishWills(ledger: Ledger, deliver: (said: Said) => void, access: Access, log: Log): Promise<void> {
+  for (const { client, owner, topic, payload, qos, retain } of ledger.wills()) {
+    if (access.rights(identityOf(owner)).mayPublish(topic)) {
+      const will = { topic, payload, qos, retain: retain === 1 };
+      await ledger.publish(will, ledger.durableTargets(topic, qos));
+      if (will.retain) ledger.retained.keep(will);
+      deliver(will);
+    } else log.warn("will refused", { client, topic });
+    await ledger.dropWill(client);
+  }
+}

@@ -1,0 +1,381 @@
+import type { Duplex } from "node:stream";
+import {
+  Aedes,
+  type AedesPublishPacket,
+  type AuthenticateError,
+  type Client,
+  type PublishPacket,
+  type Subscription,
+} from "aedes";
+import type { Log } from "#std/log";
+import type { Access, Peer } from "./access.ts";
+import { type Identity, identityOf, ownerOf } from "./acl.ts";
+import type { MqttLimits } from "./config.ts";
+import { Fanout } from "./fanout.ts";
+import type { Figures } from "./figures.ts";
+import { depth } from "./filter.ts";
+import type { Ledger, Publication } from "./ledger.ts";
+import { Line } from "./line.ts";
+import { createPersistence, PRESENT } from "./persistence.ts";
+import { entryBytes, type Qos, type Session } from "./session.ts";
+import { Tide } from "./tide.ts";
+
+export interface EnginePorts {
+  readonly ledger: Ledger;
+  readonly access: Access;
+  readonly limits: MqttLimits;
+  readonly figures: Figures;
+  readonly log: Log;
+}
+
+/** The protocol: who connects is proven, what he says is checked, stored and handed on. */
+export interface Engine extends AsyncDisposable {
+  readonly fanout: Fanout;
+  /** Connected clients. */
+  readonly clients: number;
+  /** Takes over a connection. */
+  take(socket: Duplex, peer: Peer): void;
+  /** Takes subscriptions away that the rights do not cover any more. */
+  enforce(): Promise<void>;
+}
+
+/** What is known of one connection. */
+interface Member {
+  readonly line: Line;
+  readonly peer: Peer;
+  identity: Identity | undefined;
+  session: Session | undefined;
+  will: PublishPacket | undefined;
+  isResumed: boolean;
+  isBehind: boolean;
+}
+
+/** How often it is looked for clients that take nothing. */
+const WATCH_MS = 250;
+
+/**
+ * aedes is the state machine of the protocol: CONNECT, acknowledgements, keep-alive, wills. What it does not do well is
+ * done here: bytes are checked before it sees them (`guard.ts`), messages are on disk before it acknowledges them
+ * (`ledger.ts`), and its fan-out, which waits for every subscriber, is replaced (`fanout.ts`).
+ */
+export async function openEngine({ ledger, access, limits, figures, log }: EnginePorts): Promise<Engine> {
+  const tide = new Tide(limits.bufferBytes);
+  const members = new Map<Client, Member>();
+  /** The connection that each client id belongs to, from the moment its rights are proven. */
+  const owners = new Map<string, Client>();
+  const fresh = new WeakSet<object>();
+  const fanout = new Fanout({ ledger, figures, overrun, backlogBytes: limits.bufferBytes * 4 });
+
+  const rightsOf = (session: Session) => access.rights(identityOf(session.owner));
+  const memberOf = (client: Client) => members.get(client);
+
+  function allowed(client: Client, filters: readonly (readonly [string, Qos])[]) {
+    const session = memberOf(client)?.session;
+    if (!session) return [];
+    const mine = filters.filter(([filter]) => filter !== PRESENT && rightsOf(session).maySubscribe(filter));
+    const more = mine.filter(([filter]) => !session.subscriptions.has(filter));
+    if (session.subscriptions.size + more.length > limits.subscriptions)
+      throw new Error(`more than ${limits.subscriptions} subscriptions`);
+    return mine;
+  }
+
+  /** A message that a connected session could not take: told once, until it has caught up. */
+  function overrun(session: Session, qos: Qos): void {
+    const client = owners.get(session.client);
+    const member = client && memberOf(client);
+    if (!member) return;
+    figures.drop(session.client, qos === 0 ? "buffer-full" : "backlog-full");
+    if (!member.isBehind) log.warn("subscriber too slow, messages dropped", { client: session.client, qos });
+    member.isBehind = true;
+    // At QoS 1 nothing may be lost in silence: who has no queue on disk and can not follow, is told by the end.
+    if (qos > 0) refuse(member, "backlog");
+  }
+
+  function refuse(member: Member, reason: string): void {
+    figures.refuse(reason);
+    log.warn("client closed", { client: member.session?.client, address: member.peer.address, reason });
+    member.line.socket.destroy();
+  }
+
+  async function enter(
+    client: Client,
+    user: string | undefined,
+    password: Buffer | undefined,
+  ): Promise<Session | 2 | 4 | 5> {
+    const member = memberOf(client);
+    if (!member) return 5;
+    const identity = await access.identify(member.peer, user, password);
+    if (typeof identity === "number") return identity;
+    member.identity = identity;
+    const owner = ownerOf(identity);
+    const { will } = member;
+    // The will is a publication: its right is proven now, and again when it is published.
+    if (will && !access.rights(identity).mayPublish(will.topic)) return 5;
+    const known = ledger.session(client.id);
+    // A session belongs to who began it; a client id alone gives nobody the messages of another.
+    if (known && known.owner !== owner) return 2;
+    // Take-over in one step: the old connection is gone before the new one exists [MQTT-3.1.4-2].
+    owners.get(client.id)?.close();
+    if (client.closed) return 5;
+    owners.set(client.id, client);
+    member.isResumed = !client.clean && known?.isDurable === true;
+    const session = await ledger.begin(client.id, client.clean, owner);
+    member.session = session;
+    const lost = [...session.subscriptions.keys()].filter((filter) => !access.rights(identity).maySubscribe(filter));
+    await ledger.unsubscribe(session, lost);
+    return session;
+  }
+
+  /**
+   * Takes a message of a client, or a will. Returns at once when nothing of it has to be on disk, otherwise resolves
+   * when it is. What it throws closes the client: MQTT 3.1.1 has no other way to say no [MQTT-3.3.5-2].
+   */
+  function publish(client: Client, packet: PublishPacket): Promise<void> | undefined {
+    const member = memberOf(client);
+    const session = member?.session;
+    if (!member || !session) throw new Error("not connected");
+    const { topic, qos, messageId, retain = false } = packet;
+    if (!rightsOf(session).mayPublish(topic)) {
+      figures.refuse("publish denied");
+      log.warn("publish refused", { client: client.id, topic });
+      throw new Error(`${topic} may not be published by this client`);
+    }
+    if (Buffer.byteLength(topic) > limits.topicBytes) throw new Error("topic too long");
+    const payload = packet.payload as Buffer;
+    if (retain && !ledger.retained.fits(topic, payload)) {
+      figures.drop(client.id, "retained-full");
+      throw new Error("too much is retained");
+    }
+    figures.received[qos]++;
+    if (qos === 0) return undefined;
+    const id = qos === 2 && messageId !== undefined ? messageId : 0;
+    const repeated = id > 0 ? session.incoming.get(id) : undefined;
+    if (repeated) return repeated;
+    const targets = ledger.durableTargets(topic, qos);
+    const full = ledger.rejects(targets, entryBytes({ topic, payload }));
+    if (full) {
+      figures.drop(full.client, "reject");
+      throw new Error(`the queue of ${full.client} is full`);
+    }
+    if (id > 0) fresh.add(packet);
+    if (targets.length === 0 && !retain && (id === 0 || !session.isDurable)) {
+      if (id > 0) session.incoming.set(id, Promise.resolve());
+      return undefined;
+    }
+    const origin = id > 0 ? { session, id } : undefined;
+    const saved = ledger.publish({ topic, payload, qos, retain }, targets, origin);
+    if (id > 0) session.incoming.set(id, saved);
+    return settle(saved, member, { topic, payload, qos, retain, id });
+  }
+
+  async function settle(
+    saved: Promise<void>,
+    { line, session }: Member,
+    { topic, payload, qos, retain, id }: Publication & { readonly id: number },
+  ): Promise<void> {
+    line.begins();
+    try {
+      await saved;
+      if (retain) ledger.retained.keep({ topic, payload, qos });
+    } catch (error) {
+      session?.incoming.delete(id);
+      log.error("message not stored, its publisher is closed", { client: session?.client, topic, error });
+      throw error;
+    } finally {
+      line.ends();
+    }
+  }
+
+  function subscribe(client: Client, subscription: Subscription): Subscription | null {
+    const session = memberOf(client)?.session;
+    const { topic, qos } = subscription;
+    if (!session || topic === PRESENT) return null;
+    const isNew = !session.subscriptions.has(topic);
+    const fits =
+      Buffer.byteLength(topic) <= limits.topicBytes &&
+      depth(topic) <= limits.topicLevels &&
+      (!isNew || session.subscriptions.size < limits.subscriptions);
+    if (!fits || !rightsOf(session).maySubscribe(topic)) {
+      figures.refuse(fits ? "subscribe denied" : "subscription limit");
+      log.warn("subscribe refused", { client: client.id, filter: topic });
+      return null;
+    }
+    if (!session.isDurable) ledger.subscribeNow(session, [[topic, qos as Qos]]);
+    return subscription;
+  }
+
+  const mqtt = await Aedes.createBroker({
+    connectTimeout: limits.connectTimeout,
+    maxTopicLevels: limits.topicLevels,
+    maxInflightInbound: limits.inflight,
+    queueLimit: limits.inflight,
+    persistence: createPersistence({
+      ledger,
+      sessionOf: (client) => memberOf(client)?.session,
+      isFresh: (packet) => fresh.delete(packet),
+      allowed,
+      isResumed: (id) => {
+        const client = owners.get(id);
+        return client !== undefined && memberOf(client)?.isResumed === true;
+      },
+    }),
+    mq: emitter((packet) => fanout.deliver({ ...packet, payload: packet.payload as Uint8Array })),
+    preConnect: (client, packet, done) => {
+      const member = memberOf(client);
+      if (member) member.will = packet.will as PublishPacket | undefined;
+      done(null, member !== undefined);
+    },
+    authenticate: (client, user, password, done) => {
+      const no = (returnCode: number, error = new Error("refused")) => {
+        figures.refuse(CODES[returnCode] ?? "unavailable");
+        log.warn("connect refused", { client: client.id, address: memberOf(client)?.peer.address, code: returnCode });
+        done(Object.assign(error, { returnCode }) as AuthenticateError, false);
+      };
+      enter(client, user, password).then(
+        (entered) => (typeof entered === "number" ? no(entered) : done(null, true)),
+        (error: Error) => no(3, error),
+      );
+    },
+    authorizePublish: (client, packet, done) => {
+      try {
+        if (!client) throw new Error("no client");
+        const saved = publish(client, packet);
+        if (saved) saved.then(() => done(null), done);
+        else done(null);
+      } catch (error) {
+        done(error as Error);
+      }
+    },
+    authorizeSubscribe: (client, subscription, done) => {
+      try {
+        done(null, subscribe(client, subscription));
+      } catch (error) {
+        done(error as Error);
+      }
+    },
+  });
+  mqtt.on("clientError", (client: Client, error: Error) => log.debug("client lost", { client: client.id, error }));
+  mqtt.on("connectionError", (_: Client, error: Error) => log.debug("connection lost", { error }));
+  (mqtt as unknown as NodeJS.EventEmitter).on("error", (error: unknown) => log.error("broker broke", { error }));
+  mqtt.on("clientReady", (client) => {
+    const member = memberOf(client);
+    if (!member?.session || client.closed) return;
+    figures.connects++;
+    member.session.attach(member.line);
+    member.line.open();
+  });
+  // A client that went away while it connected is registered all the same; nobody would ever take it out.
+  mqtt.on("client", (client) => {
+    if (client.closed) (mqtt as unknown as { deleteClient(id: string): void }).deleteClient(client.id);
+  });
+  mqtt.on("subscribe", (subscriptions, client) => {
+    const session = memberOf(client)?.session;
+    for (const { topic, qos } of subscriptions)
+      if (session?.subscriptions.has(topic) && (qos as number) !== 128) fanout.recall(session, topic, qos as Qos);
+  });
+  mqtt.on("unsubscribe", (filters, client) => {
+    const session = memberOf(client)?.session;
+    if (session && !session.isDurable) void ledger.unsubscribe(session, filters);
+  });
+
+  const watch = setInterval(() => {
+    for (const member of members.values()) {
+      if (member.line.stalledFor(WATCH_MS) >= limits.stallTime) refuse(member, "stalled");
+      else if (member.isBehind && member.line.hasRoom) member.isBehind = false;
+    }
+  }, WATCH_MS);
+  watch.unref();
+
+  return {
+    fanout,
+    get clients() {
+      return owners.size;
+    },
+
+    take(socket, peer) {
+      const refused = ({ reason }: { readonly reason: string }) => {
+        figures.refuse(reason);
+        log.warn("client closed", { client: client.id ?? undefined, address: peer.address, reason });
+      };
+      const line = new Line({ socket, address: peer.address, limits, tide, refused });
+      const client = mqtt.handle(socket);
+      contain(client, socket);
+      const member: Member = {
+        line,
+        peer,
+        identity: undefined,
+        session: undefined,
+        will: undefined,
+        isResumed: false,
+        isBehind: false,
+      };
+      members.set(client, member);
+      socket.once("close", () => {
+        // aedes publishes the will when it hears of the end; it still has to know whose it is.
+        client.close();
+        members.delete(client);
+        const { session } = member;
+        session?.detach(line);
+        if (owners.get(client.id) !== client) return;
+        owners.delete(client.id);
+        if (session) ledger.left(session);
+      });
+    },
+
+    async enforce() {
+      for (const session of [...ledger.sessions]) {
+        const lost = [...session.subscriptions.keys()].filter((filter) => !rightsOf(session).maySubscribe(filter));
+        if (lost.length === 0) continue;
+        log.warn("subscriptions taken away", { client: session.client, filters: lost });
+        await ledger.unsubscribe(session, lost);
+      }
+    },
+
+    async [Symbol.asyncDispose]() {
+      clearInterval(watch);
+      await new Promise<void>((resolve) => mqtt.close(() => resolve()));
+      for (const { line } of members.values()) line.socket.destroy();
+    },
+  };
+}
+
+const CODES: Readonly<Record<number, string>> = { 2: "client id in use", 4: "bad password", 5: "not authorized" };
+
+/**
+ * What aedes hands messages to. Its own waits until every subscriber took the message; this one hands it on and is
+ * done, so that nobody waits for anybody. What aedes says of itself (`$SYS`) nobody gets.
+ */
+function emitter(deliver: (packet: AedesPublishPacket) => void) {
+  return {
+    on(_filter: string, _listener: unknown, done?: () => void) {
+      done?.();
+    },
+    removeListener(_filter: string, _listener: unknown, done?: () => void) {
+      done?.();
+    },
+    emit(packet: AedesPublishPacket, done?: (error?: Error) => void) {
+      if (!packet.topic.startsWith("$")) deliver(packet);
+      // At once it would make aedes parse within its own parsing.
+      if (done) queueMicrotask(done);
+    },
+    close(done: () => void) {
+      setImmediate(done);
+    },
+  };
+}
+
+/** A throw while the bytes of one client are handled costs that client, never the process. */
+function contain(client: Client, socket: Duplex): void {
+  const inner = client as unknown as { _nextBatch: (error?: unknown) => void };
+  const next = inner._nextBatch;
+  const guarded = (error?: unknown) => {
+    try {
+      next(error);
+    } catch (cause) {
+      socket.destroy(cause as Error);
+    }
+  };
+  inner._nextBatch = guarded;
+  socket.removeListener("readable", next);
+  socket.on("readable", () => guarded());
+}
