@@ -19,6 +19,8 @@ export interface DialPorts {
   readonly stack: Stack;
   readonly identity: Identity;
   readonly trust: TrustStore;
+  /** A ping after this much idleness; an answer of any kind counts as one. */
+  readonly pingMs: number;
 }
 
 /** A session that was activated; who holds it closes it with `hangUp`. */
@@ -33,8 +35,6 @@ const TRANSPORT = { maxMessageSize: 16 * 2 ** 20, maxChunkCount: 1024, receiveBu
 const SESSION_MS = 60_000;
 /** After this time without an answer the stack gives a request up, whether or not somebody still waits. */
 const TRANSACTION_MS = 15_000;
-/** A ping after this much idleness; an answer of any kind counts as one. */
-const KEEP_ALIVE_MS = 5_000;
 /** Waiting for a goodbye. */
 const CLOSE_MS = 1_000;
 
@@ -73,7 +73,7 @@ export async function dial(link: OpcuaLink, ports: DialPorts, signal: AbortSigna
   const chosen = choose(endpoints, security, url);
   if (security.mode !== "None") await mustTrust(link, presentedBy(chosen, endpoints, url), ports.trust);
   const pinned = security.mode === "None" ? {} : pinning(stack, chosen);
-  const client = newClient(stack, ports.identity, { ...keeping(chosen), ...pinned });
+  const client = newClient(stack, ports.identity, { ...keeping(chosen, ports.pingMs), ...pinned });
   try {
     const session = await abortable(signal, async () => {
       await client.connect(url);
@@ -87,17 +87,24 @@ export async function dial(link: OpcuaLink, ports: DialPorts, signal: AbortSigna
   }
 }
 
-/** Ends a client and its sessions; resolves within a second, although the server may say nothing. */
+/**
+ * Ends a client and its session; resolves within two seconds, although the server may say nothing. The stack waits for
+ * the goodbye of a session for ever when its connection is broken, and goes on reconnecting meanwhile; here it may not.
+ */
 export async function hangUp(client: OPCUAClient, session?: ClientSession): Promise<void> {
-  using limit = deadline(CLOSE_MS, new AbortController().signal);
-  const patience = new Promise<void>((resolve) => limit.signal.addEventListener("abort", () => resolve()));
-  const goodbye = async () => {
+  if (session) {
     // Subscriptions that outlive their session pile up in servers that have no limit (CVE-2022-24375).
-    await session?.close(true).catch(() => undefined);
-    await client.disconnect().catch(() => undefined);
-  };
-  await Promise.race([goodbye(), patience]);
-  if (limit.expired) void client.disconnect().catch(() => undefined);
+    const goodbye = session.close(true).catch(() => undefined);
+    if (!client.isReconnecting) await within(CLOSE_MS, goodbye);
+    (session as { stopKeepAliveManager?: () => void }).stopKeepAliveManager?.();
+  }
+  Object.assign(client, { keepPendingSessionsOnDisconnect: true });
+  await within(CLOSE_MS, client.disconnect());
+}
+
+async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  using limit = deadline(ms, new AbortController().signal);
+  await abortable(limit.signal, () => work).catch(() => undefined);
 }
 
 /** Waits for the work or the signal, whichever comes first. */
@@ -140,11 +147,11 @@ function newClient(
 }
 
 /** A session that is kept: the stack may try again to connect, and pings when nothing else is said. */
-function keeping({ securityMode, securityPolicyUri }: EndpointDescription) {
+function keeping({ securityMode, securityPolicyUri }: EndpointDescription, pingMs: number) {
   return {
     connectionStrategy: { maxRetry: 1, initialDelay: 250, maxDelay: 1_000 },
     keepSessionAlive: true,
-    keepAliveInterval: KEEP_ALIVE_MS,
+    keepAliveInterval: pingMs,
     securityMode,
     ...(securityPolicyUri ? { securityPolicy: securityPolicyUri } : {}),
   };

@@ -10,7 +10,7 @@ import { openConnection } from "./connection.ts";
 import { abortable, dial, discover } from "./dial.ts";
 import { choose, type Presented, presentedBy } from "./endpoint.ts";
 import { type Identity, openIdentity } from "./identity.ts";
-import { openLine } from "./line.ts";
+import { openLine, PATIENCE, type Patience } from "./line.ts";
 import { address, link, type OpcuaAddress, type OpcuaLink, type OpcuaStation, station } from "./schema.ts";
 import { loadStack } from "./stack.ts";
 import { folderTrust, memoryTrust, type TrustStore } from "./trust.ts";
@@ -24,6 +24,8 @@ export interface OpcuaOptions {
   readonly trustDir?: string;
   /** Milliseconds since the Unix epoch. @default the machine's clock */
   readonly now?: () => number;
+  /** How long a broken or silent server is waited for. @default 10 s and 12 s */
+  readonly patience?: Patience;
 }
 
 /** The driver, and what people need to decide about servers. */
@@ -34,7 +36,7 @@ export interface OpcuaDriver extends Driver<OpcuaLink, OpcuaStation, OpcuaAddres
 }
 
 /** The OPC UA driver. Nothing of `node-opcua-client` is loaded before the first link is opened. */
-export function opcua({ trustDir, now = Date.now }: OpcuaOptions = {}): OpcuaDriver {
+export function opcua({ trustDir, now = Date.now, patience = PATIENCE }: OpcuaOptions = {}): OpcuaDriver {
   const trust = trustDir === undefined ? memoryTrust() : folderTrust(join(trustDir, "servers"));
   let identity: Promise<Identity> | undefined;
   /** The key is made once, beside whoever waits: a slow machine may need longer for it than one connect may take. */
@@ -61,8 +63,9 @@ export function opcua({ trustDir, now = Date.now }: OpcuaOptions = {}): OpcuaDri
     async connect(link, signal) {
       signal.throwIfAborted();
       const ports = await abortable(signal, open);
-      const dialled = await dial(link, { ...ports, trust }, signal);
-      return openConnection(await openLine(ports.stack, dialled, link.endpoint, signal), now);
+      const dialled = await dial(link, { ...ports, trust, pingMs: patience.pingMs }, signal);
+      const line = await openLine(ports.stack, dialled, { url: link.endpoint, patience }, signal);
+      return openConnection(line, now);
     },
 
     async presented(link, signal) {

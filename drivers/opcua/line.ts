@@ -1,7 +1,7 @@
 /**
  * One session with a server, and how it is kept. A broken connection is healed within the session, so that the server's
  * queues are not lost: the stack opens a channel, activates the same session and has messages repeated. That has
- * `HEAL_MS`; then, and whenever the server has forgotten the session, the line is lost and the caller opens a new one.
+ * `healMs`; then, and whenever the server has forgotten the session, the line is lost and the caller opens a new one.
  *
  * A new session is never made in here: after a restart the server may number its namespaces anew, and what was subscribed
  * by number would be other nodes under the old names. The stack's own repair does just that.
@@ -11,20 +11,30 @@ import { abortable, type Dialled, hangUp } from "./dial.ts";
 import { type ClientSession, refusalOf, type Stack } from "./stack.ts";
 import { faultOf, isGone } from "./status.ts";
 
-/** How long the stack may try to get a broken connection back. Below the session's 60 s, so the server still knows it. */
-const HEAL_MS = 10_000;
-/** Without one byte for so long the line is dead, whatever TCP thinks. A ping goes out every 5 s when nothing else does. */
-const SILENT_MS = 12_000;
-const LOOK_MS = 1_000;
+/** How long a line is waited for, in milliseconds. */
+export interface Patience {
+  /** How long the stack may try to get a broken connection back. Below the session's 60 s: the server still knows it. */
+  readonly healMs: number;
+  /** Without one byte for so long the line is dead, whatever TCP thinks. */
+  readonly silentMs: number;
+  /** A ping after this much idleness; an answer of any kind counts as one. */
+  readonly pingMs: number;
+}
+
+export const PATIENCE: Patience = { healMs: 10_000, silentMs: 12_000, pingMs: 5_000 };
+
+const LOOKS = 10;
 
 /** What a server takes in one request. **Source:** OPC 10000-5 v1.05, §6.3.11 (OperationLimitsType). */
 export interface Limits {
   perRead: number;
   perMonitor: number;
-  readonly perBrowse: number;
+  perBrowse: number;
 }
 
 const MOST_PER_CALL = 1_000;
+/** The attribute that holds a node's value. **Source:** OPC 10000-6 v1.05, annex A.1. */
+export const VALUE = 13;
 
 /** An open session. Disposing it, once or twice, closes it. */
 export interface Line extends AsyncDisposable {
@@ -45,8 +55,20 @@ export interface Line extends AsyncDisposable {
   onHealed(callback: () => void): Disposable;
 }
 
-/** Keeps a session. @param url - for messages. */
-export async function openLine(stack: Stack, dialled: Dialled, url: string, signal: AbortSignal): Promise<Line> {
+export interface LineOptions {
+  /** Of the server, for messages. */
+  readonly url: string;
+  readonly patience: Patience;
+}
+
+/** Keeps a session. */
+export async function openLine(
+  stack: Stack,
+  dialled: Dialled,
+  options: LineOptions,
+  signal: AbortSignal,
+): Promise<Line> {
+  const { url, patience } = options;
   const { client, session } = dialled;
   const lost = new AbortController();
   const healed = new Set<() => void>();
@@ -64,9 +86,11 @@ export async function openLine(stack: Stack, dialled: Dialled, url: string, sign
   };
   const watchdog = setInterval(() => {
     const now = performance.now();
-    if (brokenAt !== undefined && now - brokenAt > HEAL_MS) lose(`did not come back within ${HEAL_MS} ms`);
-    else if (brokenAt === undefined && now - heardAt > SILENT_MS) lose(`has said nothing for ${SILENT_MS} ms`);
-  }, LOOK_MS);
+    if (brokenAt !== undefined && now - brokenAt > patience.healMs)
+      lose(`did not come back within ${patience.healMs} ms`);
+    else if (brokenAt === undefined && now - heardAt > patience.silentMs)
+      lose(`has said nothing for ${patience.silentMs} ms`);
+  }, patience.healMs / LOOKS);
   watchdog.unref();
 
   client.on("receive_chunk", () => {
@@ -113,7 +137,7 @@ export async function openLine(stack: Stack, dialled: Dialled, url: string, sign
   let namespaces: readonly string[] = [];
   try {
     namespaces = await ask(() => session.readNamespaceArray(), signal);
-    const limits = await limitsOf(stack, session, ask, signal);
+    const limits = await limitsOf(session, ask, signal);
     return {
       stack,
       session,
@@ -139,14 +163,18 @@ function refuseNewSessions(client: Dialled["client"], forgotten: () => Fault): v
   Object.assign(client, { beforeSubscriptionRecreate: async () => forgotten() });
 }
 
-async function limitsOf(stack: Stack, session: ClientSession, ask: Line["ask"], signal: AbortSignal): Promise<Limits> {
-  const told = await ask(() => stack.readOperationLimits(session), signal);
-  const limit = (most: number | undefined) => (most && most > 0 ? Math.min(most, MOST_PER_CALL) : MOST_PER_CALL);
-  return {
-    perRead: limit(told.maxNodesPerRead),
-    perMonitor: limit(told.maxMonitoredItemsPerCall),
-    perBrowse: limit(told.maxNodesPerBrowse),
-  };
+/** **Source:** OPC 10000-6 v1.05, annex A.3 (Server_ServerCapabilities_OperationLimits_...). */
+const limitNodes = { perRead: "i=11705", perBrowse: "i=11710", perMonitor: "i=11714" } as const;
+
+/** Asked one by one: a server that takes few nodes at once would refuse the question. */
+async function limitsOf(session: ClientSession, ask: Line["ask"], signal: AbortSignal): Promise<Limits> {
+  const limits = { perRead: MOST_PER_CALL, perBrowse: MOST_PER_CALL, perMonitor: MOST_PER_CALL };
+  for (const [name, nodeId] of Object.entries(limitNodes) as [keyof Limits, string][]) {
+    const { value } = await ask(() => session.read({ nodeId, attributeId: VALUE }), signal);
+    const most = Number(value?.value ?? 0);
+    if (most > 0) limits[name] = Math.min(most, MOST_PER_CALL);
+  }
+  return limits;
 }
 
 function reason(cause: unknown): string {

@@ -1,12 +1,9 @@
 import type { Reading } from "#devices/driver";
 import { Fault } from "#std/fault";
-import type { Line } from "./line.ts";
+import { type Line, VALUE } from "./line.ts";
 import type { Item } from "./plan.ts";
 import type { NodeId, ReadValueIdOptions } from "./stack.ts";
 import { readingOf } from "./status.ts";
-
-/** The attribute that holds a node's value. **Source:** OPC 10000-6 v1.05, annex A.1. */
-export const VALUE = 13;
 
 /** What a server says when one request or its answer is too large; the next one is half as large. */
 const tooLarge = new Set(["BadTooManyOperations", "BadResponseTooLarge", "BadEncodingLimitsExceeded"]);

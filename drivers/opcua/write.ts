@@ -1,9 +1,8 @@
 import type { Point, Raw } from "#devices/driver";
 import { Fault } from "#std/fault";
 import { variantOf, type Wanted } from "./encode.ts";
-import type { Line } from "./line.ts";
+import { type Line, VALUE } from "./line.ts";
 import type { Item } from "./plan.ts";
-import { VALUE } from "./read.ts";
 import type { OpcuaAddress } from "./schema.ts";
 import type { NodeId, Variant } from "./stack.ts";
 import { faultOf, severityOf } from "./status.ts";

@@ -2,7 +2,7 @@ import { connect, createServer, type Socket } from "node:net";
 import { listen } from "#std/listen";
 
 /** A line between client and server that can be cut or fall silent. */
-export interface Proxy extends AsyncDisposable {
+export interface Wire extends AsyncDisposable {
   readonly port: number;
   /** Holds back what both sides send, or lets it through again; nothing is lost. */
   mute(silent: boolean): void;
@@ -12,7 +12,7 @@ export interface Proxy extends AsyncDisposable {
 }
 
 /** Opens a proxy on a free port of this machine. @param port - of the server behind. */
-export async function openProxy(port: number): Promise<Proxy> {
+export async function openProxy(port: number): Promise<Wire> {
   const sockets = new Set<Socket>();
   let silent = false;
   let refusing = false;
