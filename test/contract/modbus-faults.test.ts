@@ -2,7 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import type { Connection, Reading } from "#devices/driver";
 import { modbus } from "#drivers/modbus/index";
 import { Fault } from "#std/fault";
-import { type FaultyDevice, mischiefs, openFaultyDevice } from "../rigs/faulty-modbus.ts";
+import { type FaultyDevice, mischiefs, openFaultyDevice, outcomeOver } from "../rigs/faulty-modbus.ts";
 
 const driver = modbus();
 const station = driver.station.parse({});
@@ -15,10 +15,11 @@ const points = [
 ].map((address, i) => ({ property: `p${i}`, address: driver.address.parse(address) }));
 const setpoint = { property: "setpoint", address: driver.address.parse({ table: "holding", register: 9 }) };
 
-describe("a Modbus device that", () => {
-  for (const [how, [outcome, mischief]] of Object.entries(mischiefs)) {
+describe.each(["tcp", "tls", "udp"] as const)("a Modbus device over %s that", (transport) => {
+  for (const [how, [plain, mischief]] of Object.entries(mischiefs)) {
+    const outcome = outcomeOver(transport, how, plain);
     test(`${how} never gives a wrong value, and is read again by the next visit or connection`, async () => {
-      await using device = await openFaultyDevice();
+      await using device = await openFaultyDevice(transport);
       const expected = [set(device, 100), 101, 1.5];
       let connection = await connect(device);
       expect(raws(await connection.read(station, points, forever))).toEqual(expected);
@@ -42,7 +43,7 @@ describe("a Modbus device that", () => {
     });
 
     test(`${how} ${outcome === "ok" ? "confirms a write" : "does not confirm a write"}`, async () => {
-      await using device = await openFaultyDevice();
+      await using device = await openFaultyDevice(transport);
       await using connection = await connect(device);
       await connection.write(station, setpoint, 1, forever);
       device.misbehave(mischief);
@@ -51,7 +52,9 @@ describe("a Modbus device that", () => {
       expect(seen.outcome === "ok").toBe(outcome === "ok");
     });
   }
+});
 
+describe("a Modbus device that", () => {
   test("never answers again is given up after four requests, so that a dead line is found", async () => {
     await using device = await openFaultyDevice();
     await using connection = await connect(device);

@@ -1,7 +1,11 @@
-import { createServer, type Socket } from "node:net";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
 import { frame } from "#drivers/modbus/mbap";
 import { answer, blankUnit, type Unit } from "#drivers/modbus/unit";
 import { listen } from "#std/listen";
+import { tlsFiles } from "./modbus-tls.ts";
 
 /** One request that reached the device, and the frame that would answer it rightly. */
 interface Ask {
@@ -11,11 +15,18 @@ interface Ask {
   readonly good: Buffer;
 }
 
+/** What a device can do to the one who asks. */
+interface Wire {
+  write(bytes: Uint8Array | string): unknown;
+  end(bytes?: Uint8Array): unknown;
+  resetAndDestroy(): unknown;
+}
+
 /** What a broken device does instead of answering. */
-type Mischief = (ask: Ask, socket: Socket, rig: { later: Buffer | undefined }) => void;
+type Mischief = (ask: Ask, socket: Wire, rig: { later: Buffer | undefined }) => void;
 
 /** What the caller sees: `ok` is the right value, `silent` is its own deadline. */
-type Outcome = "ok" | "silent" | "ANSWER_INVALID" | "LINK_LOST" | "DEVICE_REFUSED";
+export type Outcome = "ok" | "silent" | "ANSWER_INVALID" | "LINK_LOST" | "DEVICE_REFUSED";
 
 /** Every way in which a Modbus device or gateway is known to break, and what the driver makes of it. */
 export const mischiefs: Readonly<Record<string, readonly [Outcome, Mischief]>> = {
@@ -88,6 +99,17 @@ export const mischiefs: Readonly<Record<string, readonly [Outcome, Mischief]>> =
   "resets the connection": ["LINK_LOST", (_ask, socket) => socket.resetAndDestroy()],
 };
 
+/** How a device in datagrams differs: each stands for itself, so that bad ones are dropped and nothing is closed. */
+export function outcomeOver(transport: FaultyTransport, how: string, outcome: Outcome): Outcome {
+  if (transport !== "udp") return outcome;
+  // Half a frame in a datagram, or two, are none.
+  const isUneven = /byte by byte|answers twice|a thousand times/.test(how);
+  const isNotOurs = outcome === "LINK_LOST" || how === "answers a request that was never sent";
+  return isUneven || isNotOurs ? "silent" : outcome;
+}
+
+export type FaultyTransport = "tcp" | "tls" | "udp";
+
 /** A device that answers rightly, until it is told to misbehave at its next request. */
 export interface FaultyDevice extends AsyncDisposable {
   readonly link: { readonly host: string; readonly port: number };
@@ -98,33 +120,27 @@ export interface FaultyDevice extends AsyncDisposable {
   misbehave(how: Mischief, always?: boolean): void;
 }
 
-export async function openFaultyDevice(): Promise<FaultyDevice> {
+export async function openFaultyDevice(transport: FaultyTransport = "tcp"): Promise<FaultyDevice> {
   const device = blankUnit({ holding: 20, input: 20 });
   const rig = { later: undefined as Buffer | undefined };
-  const sockets = new Set<Socket>();
   let mischief: Mischief | undefined;
   let always = false;
   let asked = 0;
-  const server = createServer({ noDelay: true }, (socket) => {
-    sockets.add(socket);
-    socket.on("error", () => {});
-    socket.on("close", () => sockets.delete(socket));
-    // The driver sends one request at a time, so a chunk on the loopback is a whole request.
-    socket.on("data", (chunk: Buffer) => {
-      const [id, unit, pdu] = [chunk.readUInt16BE(0), chunk[6] ?? 0, chunk.subarray(7)];
-      const ask = { id, unit, pdu, good: frame(id, unit, answer(device, pdu)) };
-      const how = mischief;
-      asked++;
-      if (!always) mischief = undefined;
-      if (how) return how(ask, socket, rig);
-      if (rig.later) socket.write(rig.later);
-      rig.later = undefined;
-      socket.write(ask.good);
-    });
+  const open = transport === "udp" ? openDatagrams : openStream;
+  // The driver sends one request at a time, so a chunk on the loopback is a whole request.
+  const server = await open(transport, (chunk, wire) => {
+    const [id, unit, pdu] = [chunk.readUInt16BE(0), chunk[6] ?? 0, chunk.subarray(7)];
+    const ask = { id, unit, pdu, good: frame(id, unit, answer(device, pdu)) };
+    const how = mischief;
+    asked++;
+    if (!always) mischief = undefined;
+    if (how) return how(ask, wire, rig);
+    if (rig.later) wire.write(rig.later);
+    rig.later = undefined;
+    wire.write(ask.good);
   });
-  const { host, port } = await listen(server, { host: "127.0.0.1", port: 0 }, "the faulty device");
   return {
-    link: { host, port },
+    ...server,
     device,
     get asked() {
       return asked;
@@ -133,9 +149,52 @@ export async function openFaultyDevice(): Promise<FaultyDevice> {
       mischief = how;
       always = again;
     },
+  };
+}
+
+type Attend = (chunk: Buffer, wire: Wire) => void;
+
+async function openStream(transport: FaultyTransport, attend: Attend) {
+  const sockets = new Set<AsyncDisposable & { destroy(): unknown }>();
+  const files = transport === "tls" ? await tlsFiles() : undefined;
+  const serve = (socket: import("node:net").Socket) => {
+    sockets.add(socket);
+    socket.on("error", () => {});
+    socket.on("close", () => sockets.delete(socket));
+    const wire: Wire = {
+      write: (bytes) => socket.write(bytes),
+      end: (bytes) => (bytes ? socket.end(bytes) : socket.end()),
+      resetAndDestroy: () => (files ? socket.destroy() : socket.resetAndDestroy()),
+    };
+    socket.on("data", (chunk: Buffer) => attend(chunk, wire));
+  };
+  const server = files
+    ? createTlsServer({ ...files.server, requestCert: true, noDelay: true }, serve)
+    : createServer({ noDelay: true }, serve);
+  const { host, port } = await listen(server, { host: "127.0.0.1", port: 0 }, "the faulty device");
+  return {
+    link: { transport, host, port, ...(files && { tls: files.client }) },
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
+      files?.[Symbol.dispose]();
+    },
+  };
+}
+
+async function openDatagrams(transport: FaultyTransport, attend: Attend) {
+  const socket = createSocket("udp4");
+  socket.on("message", (chunk, { port, address }) => {
+    const write = (bytes: Uint8Array | string = "") => socket.send(bytes, port, address);
+    attend(chunk, { write, end: (bytes) => bytes && write(bytes), resetAndDestroy() {} });
+  });
+  socket.bind(0, "127.0.0.1");
+  await once(socket, "listening");
+  return {
+    link: { transport, host: "127.0.0.1", port: socket.address().port, retries: 0 },
+    async [Symbol.asyncDispose]() {
+      socket.close();
+      await once(socket, "close");
     },
   };
 }
@@ -154,7 +213,7 @@ function patch(bytes: Buffer, at: number, byte: number): Buffer {
   return copy;
 }
 
-async function dribble(bytes: Buffer, socket: Socket): Promise<void> {
+async function dribble(bytes: Buffer, socket: Wire): Promise<void> {
   for (const byte of bytes) {
     socket.write(Buffer.of(byte));
     await new Promise((resolve) => setImmediate(resolve));
