@@ -10,7 +10,7 @@ import type { Log } from "#std/log";
 import { Scope } from "#std/scope";
 import type { Database } from "#std/sqlite";
 import { topics } from "#wire/topics";
-import type { Broker } from "./broker.ts";
+import type { Broker } from "./broker/broker.ts";
 import type { DeviceTwin } from "./device-twin.ts";
 import type { Supervisor } from "./devices/supervisor.ts";
 import type { Twins } from "./twins.ts";

@@ -2,23 +2,13 @@ import { duration } from "#std/duration";
 import { Fault } from "#std/fault";
 import { parse, z } from "#std/schema";
 import { parseYaml } from "#std/yaml";
-
-const port = z.number().int().min(0).max(65535);
-
-/** Beyond loopback a door needs to know who comes in; what it does not have yet, it does not open. */
-const loopback = z
-  .string()
-  .refine((host) => /^(127(\.\d+){3}|::1|localhost)$/.test(host), "only loopback addresses, such as 127.0.0.1");
+import { bridgeConfig, loopback, mqttConfig, port } from "./broker/config.ts";
 
 /** The configuration of a node: `edgeadm run edge --config FILE`. Every default stands here and nowhere else. */
 export const edgeConfig = z.strictObject({
   dataDir: z.string().min(1).describe("Folder for the database and the identity; mode 0700."),
-  mqtt: z
-    .strictObject({
-      host: loopback.default("127.0.0.1").describe("Address of the MQTT broker."),
-      port: port.default(1883).describe("Port of the MQTT broker; 0 takes any free one."),
-    })
-    .prefault({}),
+  mqtt: mqttConfig.prefault({}),
+  bridge: bridgeConfig.optional().describe("Another broker that topics go to or come from."),
   api: z
     .strictObject({
       host: loopback.default("127.0.0.1").describe("Address of the HTTP API."),

@@ -6,7 +6,8 @@ import { type Metrics, openMetrics } from "#std/metrics";
 import { Scope } from "#std/scope";
 import { topics } from "#wire/topics";
 import { type NodeState, openApiServer } from "./api.ts";
-import { openBroker } from "./broker.ts";
+import { openBroker } from "./broker/broker.ts";
+import { measureBroker } from "./broker/metrics.ts";
 import { Commands, serveCommands } from "./commands.ts";
 import type { EdgeConfig } from "./config.ts";
 import { Supervisor } from "./devices/supervisor.ts";
@@ -58,7 +59,9 @@ export async function openEdge(options: EdgeOptions, { drivers, clock, log }: Ed
     const store = scope.use(openStore(config.dataDir, log));
     const { limitMiB, limitAge } = config.outbox;
     const outbox = new Outbox(store.db, { limitBytes: limitMiB * 1024 * 1024, limitMs: limitAge });
-    const broker = scope.use(await openBroker({ ...config.mqtt, log: log.with({ part: "broker" }) }));
+    const broker = scope.use(
+      await openBroker({ ...config.mqtt, dataDir: config.dataDir, clock, log: log.with({ part: "broker" }) }),
+    );
     const hasten = (linkKey: string) => supervisor.hasten(linkKey);
     const site = createSite({ broker, outbox, twins: () => twins, hasten, clock, log });
     const twins = new Twins(store.db, clock, site);
@@ -82,7 +85,8 @@ export async function openEdge(options: EdgeOptions, { drivers, clock, log }: Ed
     };
 
     const metrics = openMetrics();
-    measure(metrics, { state, outbox, clients: () => broker.clients });
+    measure(metrics, { state, outbox });
+    measureBroker(metrics, { figures: broker.figures, clients: () => broker.clients });
     const commands = new Commands(store.db, { twins, supervisor, audit: site.audit, clock, log });
     await supervisor.resume();
     await commands.resume((request, result) =>
@@ -144,11 +148,10 @@ export async function openEdge(options: EdgeOptions, { drivers, clock, log }: Ed
 interface Measured {
   readonly state: () => NodeState;
   readonly outbox: Outbox;
-  readonly clients: () => number;
 }
 
 /** What an operator asks of a node. */
-function measure(metrics: Metrics, { state, outbox, clients }: Measured): void {
+function measure(metrics: Metrics, { state, outbox }: Measured): void {
   metrics.gauge("edge_devices", "Devices that are declared for this node.", () => state().devices);
   metrics.gauge("edge_devices_online", "Devices that answered their last visit.", () => state().devicesOnline);
   metrics.gauge("edge_values_total", "Values read since the start.", () => state().values);
@@ -156,6 +159,5 @@ function measure(metrics: Metrics, { state, outbox, clients }: Measured): void {
   metrics.gauge("edge_outbox_rows", "Rows that wait for the cloud.", () => outbox.rows);
   metrics.gauge("edge_outbox_bytes", "Bytes that wait for the cloud.", () => outbox.bytes);
   metrics.gauge("edge_outbox_dropped_total", "Rows that a limit dropped since the start.", () => outbox.dropped);
-  metrics.gauge("edge_mqtt_clients", "Clients connected to the broker.", clients);
   metrics.gauge("edge_memory_bytes", "Resident memory of the process.", () => process.memoryUsage.rss());
 }

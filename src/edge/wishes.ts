@@ -4,7 +4,7 @@ import type { Clock } from "#std/clock";
 import { Fault } from "#std/fault";
 import { Scope } from "#std/scope";
 import { topics } from "#wire/topics";
-import type { Broker } from "./broker.ts";
+import type { Broker } from "./broker/broker.ts";
 import type { Twins } from "./twins.ts";
 
 /** What became of a wish. Pending: it is on disk and will be written, but not yet. */

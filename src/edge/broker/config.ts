@@ -2,7 +2,7 @@ import { duration } from "#std/duration";
 import { z } from "#std/schema";
 import { isFilter } from "./filter.ts";
 
-const port = z.number().int().min(0).max(65535);
+export const port = z.number().int().min(0).max(65535);
 const count = (least: number, standard: number) => z.number().int().min(least).default(standard);
 const path = z.string().min(1);
 
@@ -11,7 +11,8 @@ export function isLoopback(host: string): boolean {
   return /^(127(\.\d+){3}|::1|::ffff:127(\.\d+){3}|localhost)$/.test(host);
 }
 
-const loopback = z.string().refine(isLoopback, "only loopback addresses, such as 127.0.0.1");
+/** Beyond loopback a door needs to know who comes in. */
+export const loopback = z.string().refine(isLoopback, "only loopback addresses, such as 127.0.0.1");
 
 /** Limits of the broker; each protects the node from one client. */
 export const mqttLimits = z.strictObject({

@@ -1,5 +1,5 @@
 /** A broker alone, for the bare script. */
-import { openBroker } from "#edge/broker";
+import { openBroker } from "#edge/broker/broker";
 import { silent } from "#std/log";
 import { serveParent } from "../child.ts";
 
