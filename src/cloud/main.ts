@@ -179,9 +179,11 @@ async function take(event: TunnelEvent, takers: Takers): Promise<void> {
   const { message, session } = event;
   const { epoch } = session.hello;
   switch (message.kind) {
-    case "rows":
-      session.send({ kind: "taken", ranges: [...(await reports.take(node, epoch, message.rows, clock.now()))] });
+    case "rows": {
+      const ranges = await reports.take(node, epoch, message.rows, clock.now(), message.layouts);
+      session.send({ kind: "taken", ranges: [...ranges] });
       return;
+    }
     case "missing":
       await reports.miss(node, epoch, message.ranges, message.reason, clock.now());
       session.send({ kind: "taken", ranges: message.ranges });

@@ -35,6 +35,9 @@ const migrations = [
    ) without rowid;`,
   // A node that was refused may not connect until it joins anew.
   "alter table node add column refused_at integer;",
+  `-- What packed telemetry means: the names of its values, once for all who have the same.
+   create table layout (id text primary key, names text not null) without rowid;
+   alter table telemetry add column layout text;`,
 ];
 
 /** Opens, or begins, the database of a cloud. @param dataDir - a folder, or `:memory:`. */

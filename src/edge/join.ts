@@ -1,6 +1,6 @@
-import { Agent, request } from "undici";
 import { Fault } from "#std/fault";
 import { parse, type Schema } from "#std/schema";
+import { type HttpAnswer, openHttpClient } from "#std/undici";
 import { createRequest, fingerprint } from "#std/x509";
 import { authorityAnswer, authorityPath, joinAnswer, joinPath, parseToken } from "#wire/join";
 import type { Identity } from "./identity.ts";
@@ -15,37 +15,44 @@ const LIMIT_BYTES = 64 * 1024;
  */
 export async function joinCloud(url: string, token: string, signal: AbortSignal): Promise<Identity> {
   const { fingerprint: pinned } = parseToken(token);
-  const { authority } = await ask(url, authorityPath, authorityAnswer, { signal });
-  if (fingerprint(authority) !== pinned)
+  // In plain text, because nothing could vouch for the answer but the token's fingerprint, and that does.
+  const asked = { url: url.replace(/^https:/, "http:"), path: authorityPath, answer: authorityAnswer };
+  const { authority } = await ask(asked, signal);
+  if (!isPinned(authority, pinned))
     throw new Fault("IDENTITY_REFUSED", `${url} is not the cloud that made the token: its authority is another`);
-  const { request: csr, key } = await createRequest("node");
-  const body = { token, request: csr };
-  const { node, certificate, tunnel } = await ask(url, joinPath, joinAnswer, { authority, body, signal });
+  const { request, key } = await createRequest("node");
+  const body = { token, request };
+  const { node, certificate, tunnel } = await ask({ url, path: joinPath, answer: joinAnswer, authority, body }, signal);
   return { node, certificate, key, authority, tunnel };
 }
 
-interface Asking {
-  /** Without it the answer is not trusted: whoever asks compares a fingerprint. */
-  readonly authority?: string;
-  readonly body?: object;
-  readonly signal: AbortSignal;
+function isPinned(authority: string, pinned: string): boolean {
+  try {
+    return fingerprint(authority) === pinned;
+  } catch {
+    return false;
+  }
 }
 
-async function ask<T>(url: string, path: string, answer: Schema<T>, { authority, body, signal }: Asking): Promise<T> {
-  // The first question asks for the authority itself, so nothing can vouch for the answer but the token's fingerprint;
-  // no secret is sent before that is compared.
-  const connect = authority === undefined ? { rejectUnauthorized: false } : { ca: authority };
-  const dispatcher = new Agent({ connect: { ...connect, minVersion: "TLSv1.3", timeout: TIMEOUT_MS } });
+interface Question<T> {
+  readonly url: string;
+  readonly path: string;
+  readonly answer: Schema<T>;
+  /** Whom to trust. Without it the question is asked in plain text and the answer proves nothing by itself. */
+  readonly authority?: string;
+  readonly body?: object;
+}
+
+async function ask<T>({ url, path, answer, authority, body }: Question<T>, signal: AbortSignal): Promise<T> {
+  await using client = openHttpClient({ url, ...(authority === undefined ? {} : { tls: { authority } }) });
+  const sent = body
+    ? ({ method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) } as const)
+    : ({ method: "GET" } as const);
   try {
-    const { statusCode, body: reply } = await request(new URL(path, url), {
-      dispatcher,
-      signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
-      ...(body
-        ? { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) }
-        : { method: "GET" }),
-    });
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
+    const reply = await client.request({ path, ...sent }, limit);
     const text = await limited(reply);
-    if (statusCode >= 400) throw refusal(url, statusCode, text);
+    if (reply.status >= 400) throw refusal(url, reply.status, text);
     return parse(answer, JSON.parse(text), `the answer of ${url}`, "MESSAGE_INVALID");
   } catch (cause) {
     if (Fault.is(cause)) throw cause;
@@ -53,15 +60,13 @@ async function ask<T>(url: string, path: string, answer: Schema<T>, { authority,
     const message = cause instanceof Error ? cause.message || String(cause.cause) : String(cause);
     const code = /cert|self.signed|verify/i.test(message) ? "IDENTITY_REFUSED" : "UPLINK_LOST";
     throw new Fault(code, `${url} did not take the join: ${message}`, { cause });
-  } finally {
-    await dispatcher.destroy();
   }
 }
 
-async function limited(reply: AsyncIterable<Uint8Array>): Promise<string> {
+async function limited({ body }: HttpAnswer): Promise<string> {
   const parts: Uint8Array[] = [];
   let bytes = 0;
-  for await (const part of reply) {
+  for await (const part of body) {
     bytes += part.length;
     if (bytes > LIMIT_BYTES) throw new Fault("MESSAGE_INVALID", `the answer is over ${LIMIT_BYTES} bytes`);
     parts.push(part);

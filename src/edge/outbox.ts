@@ -1,6 +1,7 @@
 import { Bell } from "#std/bell";
 import type { Database } from "#std/sqlite";
 import type { Range, Row } from "#wire/messages";
+import type { Layout } from "#wire/pack";
 
 /** How much may wait for the cloud. What is over the limit goes, the oldest first, and is told. */
 export interface OutboxLimits {
@@ -22,6 +23,11 @@ export interface Dropped {
  */
 const GATHER_MS = 10;
 
+/** A row as it comes, with its layout when its body is packed. */
+export interface NewRow extends Omit<Row, "seq" | "layout"> {
+  readonly layout?: Layout;
+}
+
 /** Bytes a row takes beside its body. */
 const ROW_BYTES = 80;
 
@@ -35,6 +41,7 @@ export class Outbox {
   readonly #db: Database;
   readonly #limits: OutboxLimits;
   readonly #sql;
+  readonly #sources = new Map<string, number>();
   #rows = 0;
   #bytes = 0;
   #head = 0;
@@ -64,10 +71,11 @@ export class Outbox {
   }
 
   /** Adds a row; `also` runs in the same transaction. Resolves when both are on disk. */
-  async append(row: Omit<Row, "seq">, also?: () => void): Promise<void> {
+  async append({ layout, ...row }: NewRow, also?: () => void): Promise<void> {
     const work = () => {
       also?.();
-      const { lastInsertRowid } = this.#sql.insert.run(row.namespace, row.device, row.kind, row.at, row.body);
+      const source = this.#source(row, layout);
+      const { lastInsertRowid } = this.#sql.insert.run(source, row.at, row.body);
       this.#head = Number(lastInsertRowid);
       this.#rows++;
       this.#bytes += Buffer.byteLength(row.body) + ROW_BYTES;
@@ -81,12 +89,18 @@ export class Outbox {
   read(from: number, to: number, limitBytes: number): readonly Row[] {
     const rows: Row[] = [];
     let bytes = 0;
-    for (const row of this.#sql.read.iterate(from, to)) {
+    for (const { layout, ...row } of this.#sql.read.iterate(from, to)) {
       bytes += Buffer.byteLength(row.body) + ROW_BYTES;
       if (rows.length > 0 && bytes > limitBytes) break;
-      rows.push(row);
+      rows.push(layout === "" ? row : { ...row, layout });
     }
     return rows;
+  }
+
+  /** What packed rows mean. */
+  layout(id: string): Layout | undefined {
+    const { names } = this.#sql.layout.get(id) ?? {};
+    return names === undefined ? undefined : { id, names: JSON.parse(names) as string[] };
   }
 
   /** The cloud has these: they may go. */
@@ -117,6 +131,18 @@ export class Outbox {
     await this.#db.commit(() => this.#sql.forget.run(...range));
   }
 
+  /** Number of a row's source; a new one is written within the caller's transaction. */
+  #source({ namespace, device, kind }: Omit<NewRow, "layout">, layout: Layout | undefined): number {
+    const key = `${namespace} ${device} ${kind} ${layout?.id ?? ""}`;
+    const known = this.#sources.get(key);
+    if (known !== undefined) return known;
+    if (layout) this.#sql.addLayout.run(layout.id, JSON.stringify(layout.names));
+    this.#sql.addSource.run(namespace, device, kind, layout?.id ?? "");
+    const { id = 0 } = this.#sql.source.get(namespace, device, kind, layout?.id ?? "") ?? {};
+    this.#sources.set(key, id);
+    return id;
+  }
+
   /** The numbers held in memory follow the file, also when the disk said no half-way. */
   async #commit(work: () => void, gatherMs = 0): Promise<void> {
     try {
@@ -128,6 +154,7 @@ export class Outbox {
   }
 
   #count(): void {
+    this.#sources.clear();
     const { rows = 0, bytes = 0 } = this.#sql.size.get() ?? {};
     this.#rows = rows;
     this.#bytes = bytes;
@@ -171,8 +198,17 @@ function prepare(db: Database) {
     size: db.prepare<[], { rows: number; bytes: number }>(size),
     sizeOf: db.prepare<[number, number], { rows: number; bytes: number }>(`${size} where seq between ? and ?`),
     head: db.prepare<[], { seq: number }>("select seq from sqlite_sequence where name = 'outbox'"),
-    insert: db.prepare("insert into outbox (namespace, device, kind, at, body) values (?, ?, ?, ?, ?)"),
-    read: db.prepare<[number, number], Row>("select * from outbox where seq between ? and ? order by seq limit 500"),
+    insert: db.prepare("insert into outbox (source, at, body) values (?, ?, ?)"),
+    addLayout: db.prepare("insert or ignore into layout values (?, ?)"),
+    layout: db.prepare<[string], { names: string }>("select names from layout where id = ?"),
+    addSource: db.prepare("insert or ignore into source (namespace, device, kind, layout) values (?, ?, ?, ?)"),
+    source: db.prepare<[string, string, string, string], { id: number }>(
+      "select id from source where namespace = ? and device = ? and kind = ? and layout = ?",
+    ),
+    read: db.prepare<[number, number], Required<Row>>(
+      `select seq, namespace, device, kind, at, body, layout from outbox join source on source.id = source
+       where seq between ? and ? order by seq limit 500`,
+    ),
     remove: db.prepare("delete from outbox where seq between ? and ?"),
     oldest: db.prepare<[], { seq: number; at: number; bytes: number }>(
       "select seq, at, octet_length(body) as bytes from outbox order by seq",

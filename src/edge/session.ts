@@ -9,8 +9,10 @@ import {
   type EdgeMessage,
   OLDEST_WIRE_VERSION,
   type Range,
+  type Row,
   WIRE_VERSION,
 } from "#wire/messages";
+import type { Layout } from "#wire/pack";
 import { gaps, has } from "#wire/ranges";
 import { reportOf } from "./device-report.ts";
 import type { Supervisor } from "./devices/supervisor.ts";
@@ -81,6 +83,7 @@ interface Batch {
 class Session {
   readonly #carrier: Carrier;
   readonly #ports: SessionPorts;
+  readonly #beganMs: number;
   #heardMs: number;
   #welcome = false;
   /** The next row that is live: written after the welcome. Everything before is backlog. */
@@ -88,13 +91,16 @@ class Session {
   #live: readonly Batch[] = [];
   #backlogLeft: readonly Range[] = [];
   #backlog: Batch | undefined;
+  /** Layouts that this connection has told. */
+  readonly #told = new Set<string>();
   /** Dropped rows that the cloud was told of and has not confirmed. */
   readonly #telling = new Map<number, Dropped>();
 
   constructor(carrier: Carrier, ports: SessionPorts) {
     this.#carrier = carrier;
     this.#ports = ports;
-    this.#heardMs = ports.clock.monotonic();
+    this.#beganMs = ports.clock.monotonic();
+    this.#heardMs = this.#beganMs;
   }
 
   hello(): void {
@@ -133,7 +139,8 @@ class Session {
     for (;;) {
       await clock.sleep(PING_MS / 2, signal);
       const silentMs = clock.monotonic() - this.#heardMs;
-      if (!this.#welcome && silentMs > HELLO_MS) throw new Fault("UPLINK_LOST", "the cloud did not say welcome");
+      if (!this.#welcome && clock.monotonic() - this.#beganMs > HELLO_MS)
+        throw new Fault("UPLINK_LOST", "the cloud did not say welcome");
       if (silentMs > SILENCE_MS) throw new Fault("UPLINK_LOST", `the cloud was silent for ${Math.round(silentMs)} ms`);
       this.#send({ kind: "ping" });
     }
@@ -189,8 +196,16 @@ class Session {
     const rows = this.#ports.outbox.read(from, to, BATCH_BYTES);
     const [first, last] = [rows[0], rows.at(-1)];
     if (!first || !last) return undefined;
-    this.#send({ kind: "rows", rows: [...rows] });
+    const layouts = this.#newLayouts(rows);
+    this.#send({ kind: "rows", rows: [...rows], ...(layouts.length > 0 ? { layouts } : {}) });
     return { from: first.seq, to: last.seq, bytes: rows.reduce((sum, { body }) => sum + body.length, 0) };
+  }
+
+  /** Layouts that these rows use and this connection has not told. */
+  #newLayouts(rows: readonly Row[]): Layout[] {
+    const ids = new Set(rows.flatMap(({ layout }) => layout ?? []).filter((id) => !this.#told.has(id)));
+    for (const id of ids) this.#told.add(id);
+    return [...ids].flatMap((id) => this.#ports.outbox.layout(id) ?? []);
   }
 
   /** Rows that a limit dropped are told like rows, so that the cloud's ledger has no silent hole. */

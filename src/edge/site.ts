@@ -6,7 +6,7 @@ import { topics } from "#wire/topics";
 import type { Broker } from "./broker.ts";
 import type { DeviceTwin, Watcher } from "./device-twin.ts";
 import type { take, Visit } from "./devices/visit.ts";
-import type { Outbox } from "./outbox.ts";
+import type { NewRow, Outbox } from "./outbox.ts";
 import type { Twins } from "./twins.ts";
 
 /** What the site says to its applications and puts aside for the cloud when something happens to a twin. */
@@ -60,15 +60,15 @@ export function createSite({ broker, outbox, twins, hasten, clock, log }: SitePo
     if (report && topic) broker.publishText(topic, topics.reported.encode(report), true);
   }
 
-  function append(twin: DeviceTwin, kind: "telemetry" | "event", body: string, also?: () => void): void {
+  function append(twin: DeviceTwin, row: Pick<NewRow, "kind" | "at" | "body" | "layout">, also?: () => void): void {
     const { name: device, namespace } = twin.declared;
-    outbox.append({ device, namespace, kind, at: clock.now(), body }, also).catch((error: unknown) => {
-      log.error("row lost, it could not be saved", { device, kind, error });
+    outbox.append({ device, namespace, ...row }, also).catch((error: unknown) => {
+      log.error("row lost, it could not be saved", { device, kind: row.kind, error });
     });
   }
 
   function event(twin: DeviceTwin, body: Omit<EventBody, "uid">): void {
-    append(twin, "event", JSON.stringify({ ...body, uid: twin.declared.uid }));
+    append(twin, { kind: "event", at: clock.now(), body: JSON.stringify({ ...body, uid: twin.declared.uid }) });
   }
 
   /** Publishes a wish as it stands; false when there is none any more. */
@@ -90,12 +90,12 @@ export function createSite({ broker, outbox, twins, hasten, clock, log }: SitePo
       return values;
     },
 
-    visited({ twin, indexes }, { telemetry, changed }) {
+    visited({ twin, indexes, layout }, { telemetry, packed, at, changed }) {
       values += indexes.length;
       broker.publishText(namesOf(twin).telemetry, telemetry, false);
       for (const index of changed) reported(twin, index);
       const keep = twin.device?.keep;
-      if (keep === "every") append(twin, "telemetry", telemetry, () => twins().saveSeq(twin));
+      if (keep === "every") append(twin, { kind: "telemetry", at, body: packed, layout }, () => twins().saveSeq(twin));
       if (changed.length > 0 && keep !== "off") twins().changed(twin);
     },
 

@@ -27,6 +27,21 @@ const migrations = [
      primary key (uid, id)
    ) without rowid;
    create index command_at on command (at);`,
+  `-- Who rows are of, and what packed rows mean, once each.
+   create table source (
+     id integer primary key, namespace text not null, device text not null, kind text not null, layout text not null,
+     unique (namespace, device, kind, layout)
+   );
+   create table layout (id text primary key, names text not null) without rowid;
+   insert or ignore into source (namespace, device, kind, layout) select distinct namespace, device, kind, '' from outbox;
+   alter table outbox rename to outbox_before;
+   create table outbox (
+     seq integer primary key autoincrement, source integer not null, at integer not null, body text not null
+   );
+   insert into outbox select seq, source.id, at, body from outbox_before join source using (namespace, device, kind);
+   insert or replace into sqlite_sequence (name, seq)
+     select 'outbox', seq from sqlite_sequence where name = 'outbox_before';
+   drop table outbox_before;`,
 ];
 
 /** The node's database and the name of its history. */

@@ -20,6 +20,11 @@ export interface UplinkPorts extends SessionPorts {
 }
 
 const RECONNECT = { firstMs: 250, longestMs: 30_000 };
+/**
+ * A machine that is there and refuses has lost its cloud for the moment; asking it costs next to nothing, and the
+ * status is right soon after it is back. Whoever does not answer at all may be overloaded, and is asked less.
+ */
+const RECONNECT_REFUSED = { firstMs: 250, longestMs: 3_000 };
 /** A connection that lasted this long was good: the next loss begins with the shortest wait again. */
 const STABLE_MS = 10_000;
 
@@ -32,6 +37,7 @@ export async function serveUplink(ports: UplinkPorts, signal: AbortSignal): Prom
   while (!signal.aborted) {
     const began = clock.monotonic();
     let wasUp = false;
+    let backoff = RECONNECT;
     try {
       const carrier = await dial(url, renewal.identity, signal);
       await converse(carrier, ports, signal, () => {
@@ -43,6 +49,7 @@ export async function serveUplink(ports: UplinkPorts, signal: AbortSignal): Prom
       if (signal.aborted) break;
       // A bug in one session costs that session; the site goes on and the next one begins afresh.
       if (!Fault.is(error)) log.error("uplink broke", { url, error });
+      else if (/ECONNREFUSED/.test(error.message)) backoff = RECONNECT_REFUSED;
       const reason = error instanceof Error ? error.message : String(error);
       if (wasUp || failures === 0) {
         log.warn("uplink lost", { url, reason });
@@ -50,7 +57,7 @@ export async function serveUplink(ports: UplinkPorts, signal: AbortSignal): Prom
       }
     }
     if (wasUp && clock.monotonic() - began >= STABLE_MS) failures = 0;
-    await clock.sleep(backoffMs(RECONNECT, failures++), signal).catch(() => undefined);
+    await clock.sleep(backoffMs(backoff, failures++), signal).catch(() => undefined);
   }
   state({ online: false, since: clock.now(), reason: "node stops" });
 }

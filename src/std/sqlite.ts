@@ -76,7 +76,7 @@ function openChecked(path: string): Sqlite.Database {
 
 function isCorrupt(error: unknown): boolean {
   if (Fault.is(error, "DATABASE_CORRUPT")) return true;
-  return error instanceof Sqlite.SqliteError && /^SQLITE_(CORRUPT|NOTADB)/.test(error.code);
+  return /^SQLITE_(CORRUPT|NOTADB)/.test(codeOf(error));
 }
 
 function openFault(error: unknown, path: string): unknown {
@@ -175,8 +175,13 @@ function wrap(db: Sqlite.Database, setAside: string | undefined): Database {
   };
 }
 
+/** By its form, not its class: the native module makes its errors in the realm that loaded it first. */
+function codeOf(error: unknown): string {
+  return typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
+}
+
 function fullFault(error: unknown): unknown {
-  if (error instanceof Sqlite.SqliteError && error.code.startsWith("SQLITE_FULL"))
+  if (codeOf(error).startsWith("SQLITE_FULL"))
     return new Fault("DISK_FULL", "the disk that holds the database is full", { cause: error });
   return error;
 }

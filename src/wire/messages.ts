@@ -2,6 +2,7 @@ import { declaration } from "#devices/model";
 import { deviceReport } from "#devices/status";
 import { at } from "#devices/value";
 import { z } from "#std/schema";
+import { layout } from "./pack.ts";
 
 /** Version of what follows. Each side speaks the lower of the two; one version back is understood. */
 export const WIRE_VERSION = 1;
@@ -19,8 +20,10 @@ export const row = z.object({
   namespace: z.string(),
   kind: z.enum(["telemetry", "event"]),
   at,
-  /** JSON text: for telemetry the body of the topic, for events `eventBody`. */
+  /** JSON text: for telemetry what `pack` makes, or the body of the topic; for events `eventBody`. */
   body: z.string(),
+  /** Id of the layout that the body is packed by. */
+  layout: z.string().max(32).optional(),
 });
 export type Row = z.infer<typeof row>;
 
@@ -35,7 +38,8 @@ export type EventBody = z.infer<typeof eventBody>;
 /** What an edge says to its cloud. Who it is says its certificate alone. */
 export const edgeMessage = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("hello"), version: z.number().int(), program: z.string(), epoch: z.string(), head: seq }),
-  z.object({ kind: z.literal("rows"), rows: z.array(row).max(1000) }),
+  /** With the layouts that these rows are the first to use on this connection. */
+  z.object({ kind: z.literal("rows"), rows: z.array(row).max(1000), layouts: z.array(layout).max(1000).optional() }),
   /** Rows in these ranges were dropped by a limit and will never come. */
   z.object({ kind: z.literal("missing"), ranges: z.array(range), reason: z.string() }),
   z.object({ kind: z.literal("report"), report: deviceReport }),

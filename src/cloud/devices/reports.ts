@@ -2,6 +2,7 @@ import { Bell } from "#std/bell";
 import { Fault } from "#std/fault";
 import type { Database } from "#std/sqlite";
 import type { Range, Row } from "#wire/messages";
+import { type Layout, layoutOf, unpack } from "#wire/pack";
 import { add, gaps, has, rangesOf } from "#wire/ranges";
 
 /** One telemetry message of a device as it was told. */
@@ -85,12 +86,20 @@ export class Reports {
    * Stores what is new among the rows. When it resolves they are on disk, and the ranges that it returns may be told.
    * @throws {Fault} `FRAME_INVALID` when the node leaves too many holes.
    */
-  async take(node: string, epoch: string, rows: readonly Row[], nowMs: number): Promise<readonly Range[]> {
+  async take(
+    node: string,
+    epoch: string,
+    rows: readonly Row[],
+    nowMs: number,
+    layouts: readonly Layout[] = [],
+  ): Promise<readonly Range[]> {
+    checkLayouts(node, layouts);
     const told = rangesOf(rows.map(({ seq }) => seq));
     const stored = await this.#db.commit(() => {
       const source = this.#source(node, epoch, nowMs);
       let stored = { telemetry: 0, events: 0, repeats: 0 };
       let { ranges } = source;
+      for (const { id, names } of layouts) this.#sql.insertLayout.run(id, JSON.stringify(names));
       for (const row of rows) {
         if (has(ranges, row.seq)) {
           stored = { ...stored, repeats: stored.repeats + 1 };
@@ -102,7 +111,7 @@ export class Reports {
           this.#sql.insertEvent.run(source.id, seq, namespace, device, at, body);
           stored.events++;
         } else {
-          this.#sql.insert.run(source.id, seq, namespace, device, at, body, nowMs);
+          this.#sql.insert.run(source.id, seq, namespace, device, at, body, nowMs, row.layout ?? null);
           stored.telemetry++;
         }
       }
@@ -138,7 +147,10 @@ export class Reports {
   history(namespace: string, device: string, { sinceMs = 0, untilMs, limit = 1000 }: Span = {}): readonly Told[] {
     const until = untilMs ?? Number.MAX_SAFE_INTEGER;
     const rows = this.#sql.history.all(namespace, device, sinceMs, until, Math.min(limit, MOST_TOLD));
-    return rows.reverse().map(({ body, ...rest }) => ({ ...rest, body: parseBody(body) }));
+    return rows.reverse().map(({ body, layout, names, ...rest }) => ({
+      ...rest,
+      body: layout !== null && names !== null ? unpackBody({ id: layout, names }, rest.at, body) : parseBody(body),
+    }));
   }
 
   /** The holes that nodes told of. */
@@ -209,6 +221,17 @@ export class Reports {
   }
 }
 
+function unpackBody({ id, names }: { id: string; names: string }, at: number, body: string): unknown {
+  return unpack({ id, names: JSON.parse(names) as string[] }, at, body);
+}
+
+/** A layout is shared by all nodes, so none may give a name of its own to what others mean by it. */
+function checkLayouts(node: string, layouts: readonly Layout[]): void {
+  const wrong = layouts.find(({ id, names }) => layoutOf(names).id !== id);
+  if (wrong)
+    throw new Fault("FRAME_INVALID", `${node} sent a layout ${wrong.id} that does not fit its names`, { node });
+}
+
 function parseBody(body: string): unknown {
   try {
     return JSON.parse(body);
@@ -227,17 +250,28 @@ function prepare(db: Database) {
     insertSource: db.prepare("insert or ignore into source (node, epoch, ranges, at) values (?, ?, '[]', ?)"),
     remember: db.prepare("update source set ranges = ?, at = ? where id = ?"),
     insert: db.prepare(
-      "insert into telemetry (source, seq, namespace, device, at, body, taken_at) values (?, ?, ?, ?, ?, ?, ?)",
+      `insert into telemetry (source, seq, namespace, device, at, body, taken_at, layout)
+       values (?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
+    insertLayout: db.prepare("insert or ignore into layout values (?, ?)"),
     insertGap: db.prepare("insert into gap (source, first, last, reason, at) values (?, ?, ?, ?, ?)"),
     gaps: db.prepare<[string], { epoch: string; first: number; last: number; reason: string }>(
       "select epoch, first, last, reason from gap join source on source.id = source where node = ? order by gap.id",
     ),
     history: db.prepare<
       [string, string, number, number, number],
-      { node: string; epoch: string; seq: number; at: number; body: string }
+      {
+        node: string;
+        epoch: string;
+        seq: number;
+        at: number;
+        body: string;
+        layout: string | null;
+        names: string | null;
+      }
     >(
-      `select node, epoch, seq, telemetry.at as at, body from telemetry join source on source.id = source
+      `select node, epoch, seq, telemetry.at as at, body, layout, names
+       from telemetry join source on source.id = source left join layout on layout.id = layout
        where namespace = ? and device = ? and telemetry.at >= ? and telemetry.at <= ?
        order by telemetry.at desc, seq desc limit ?`,
     ),

@@ -4,6 +4,8 @@ import type { Driver, Point, Pushed, Reading } from "#devices/driver";
 import type { Device } from "#devices/expand";
 import { type PropertyTwin, type Report, settle } from "#devices/twin";
 import type { Value } from "#devices/value";
+import { Fault } from "#std/fault";
+import { type Layout, layoutOf, packText } from "#wire/pack";
 import type { DeviceTwin } from "../device-twin.ts";
 
 /** Some properties of one device that are read together, because they have the same period. */
@@ -17,12 +19,17 @@ export interface Visit {
   readonly points: readonly Point[];
   /** JSON text of property i's name with a colon. */
   readonly keys: readonly string[];
+  readonly layout: Layout;
 }
 
 /** What a visit brought. */
 export interface Taken {
   /** Body of the telemetry topic. */
   readonly telemetry: string;
+  /** The same by the visit's layout, for those who keep it; empty when nobody does. */
+  readonly packed: string;
+  /** When the last answer arrived, in milliseconds since the epoch. */
+  readonly at: number;
   /** Properties whose report changed, by their index in the device. */
   readonly changed: readonly number[];
   /** Properties whose wish was settled or is pending again, and their next twins. */
@@ -61,6 +68,7 @@ function visitOf(twin: DeviceTwin, device: Device, periodMs: number, indexes: re
     indexes,
     points: indexes.flatMap((index) => device.points[index] ?? []),
     keys: indexes.map((index) => `${JSON.stringify(device.properties[index]?.name)}:`),
+    layout: layoutOf(indexes.map((index) => device.properties[index]?.name ?? "")),
   };
 }
 
@@ -68,7 +76,8 @@ function visitOf(twin: DeviceTwin, device: Device, periodMs: number, indexes: re
 export function partOf(visit: Visit, batch: readonly Pushed[]): readonly [Visit, readonly Reading[]] {
   const indexes = batch.map(({ index }) => visit.indexes[index] ?? -1);
   const keys = batch.map(({ index }) => visit.keys[index] ?? "");
-  return [{ ...visit, indexes, keys }, batch.map(({ reading }) => reading)];
+  const layout = layoutOf(indexes.map((index) => visit.device.properties[index]?.name ?? ""));
+  return [{ ...visit, indexes, keys, layout }, batch.map(({ reading }) => reading)];
 }
 
 /**
@@ -80,18 +89,27 @@ export function take({ twin, device, indexes, keys }: Visit, readings: readonly 
   const { properties } = twin;
   const changed: number[] = [];
   const settled: [number, PropertyTwin][] = [];
+  const isKept = device.keep === "every";
   let values = "";
   let bad = "";
+  let packedValues = "";
+  let packedBad = "";
   let at = 0;
   for (let i = 0; i < indexes.length; i++) {
     const index = indexes[i] as number;
     const reading = readings[i];
     const property = device.properties[index];
-    if (!reading || !property) continue;
+    if (!reading || !property) throw new Fault("ANSWER_INVALID", `${device.name}: the driver left a point out`);
     at = reading.at;
     const report = reportOf(property, reading);
-    if (report.value !== undefined) values += `${values && ","}${keys[i]}${text(report.value)}`;
-    if (report.quality !== "good") bad += `${bad && ","}${keys[i]}${JSON.stringify(report.reason ?? report.quality)}`;
+    const said = report.value === undefined ? "null" : text(report.value);
+    if (report.value !== undefined) values += `${values && ","}${keys[i]}${said}`;
+    if (isKept) packedValues += i === 0 ? said : `,${said}`;
+    if (report.quality !== "good") {
+      const reason = JSON.stringify(report.reason ?? report.quality);
+      bad += `${bad && ","}${keys[i]}${reason}`;
+      packedBad += `${packedBad && ","}"${i}":${reason}`;
+    }
     const old = properties[index] ?? {};
     if (isChange(old.reported, report, property.report)) {
       properties[index] = { ...old, reported: report };
@@ -103,7 +121,8 @@ export function take({ twin, device, indexes, keys }: Visit, readings: readonly 
     }
   }
   const telemetry = `{"at":${at},"seq":${seq},"values":{${values}}${bad && `,"bad":{${bad}}`}}`;
-  return { telemetry, changed, settled };
+  const packed = isKept ? packText(seq, packedValues, packedBad && `{${packedBad}}`) : "";
+  return { telemetry, packed, at, changed, settled };
 }
 
 function reportOf(property: Device["properties"][number], reading: Reading): Report {
