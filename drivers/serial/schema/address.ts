@@ -23,7 +23,7 @@ export const address = z
     frame: pattern().optional().describe("Regular expression of the frame which has the value."),
     regex: pattern("value").optional().describe("Takes what the group `(?<value>...)` matches."),
     column: z.int().min(0).max(999).optional().describe("Takes one column, counted from 0."),
-    separator: bytes(4).default(",").describe("What separates columns."),
+    separator: bytes(4).prefault(",").describe("What separates columns."),
     json: z
       .string()
       .regex(/^[A-Za-z_$][\w$]*(?:\[\d+\]|\.[A-Za-z_$][\w$]*)*$/, "keys and indices, such as a.b[0].c")

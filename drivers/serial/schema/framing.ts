@@ -10,7 +10,7 @@ const start = bytes().optional().describe("Bytes that every frame begins with; t
 
 const delimiter = z.strictObject({
   by: z.literal("delimiter").describe("A frame ends where these bytes come."),
-  delimiter: bytes().default("\r\n").describe("The bytes; they are not part of the frame."),
+  delimiter: bytes().prefault("\\r\\n").describe("The bytes; they are not part of the frame."),
   longest,
 });
 
@@ -26,7 +26,7 @@ const length = z.strictObject({
   width: z
     .union([z.literal(1), z.literal(2), z.literal(4)])
     .default(1)
-    .describe("Bytes of the field: 1, 2 or 4."),
+    .describe("Bytes of the field."),
   order: z
     .enum(["big", "little"])
     .default("big")
@@ -50,8 +50,8 @@ const silence = z.strictObject({
 const marks = z
   .strictObject({
     by: z.literal("marks").describe("A frame stands between two marks."),
-    start: bytes().default("\x02").describe("Bytes at its start, such as STX or `$`."),
-    end: bytes().default("\x03").describe("Bytes at its end, such as ETX."),
+    start: bytes().prefault("\\x02").describe("Bytes at its start, such as STX or `$`."),
+    end: bytes().prefault("\\x03").describe("Bytes at its end, such as ETX."),
     escape: bytes(1)
       .optional()
       .describe("A byte that takes the meaning of a mark from the byte after it, such as DLE."),

@@ -28,12 +28,12 @@ export const link = z
     dataBits: z
       .union([z.literal(7), z.literal(8)])
       .default(8)
-      .describe("Bits of a character: 7 or 8."),
+      .describe("Bits of a character."),
     parity: z.enum(["none", "even", "odd", "mark", "space"]).default("none").describe("Parity bit."),
     stopBits: z
       .union([z.literal(1), z.literal(1.5), z.literal(2)])
       .default(1)
-      .describe("Stop bits: 1, 1.5 or 2."),
+      .describe("Stop bits."),
     flow: z.enum(["none", "rtscts", "xonxoff"]).default("none").describe("Flow control."),
     timeout: duration(1).prefault("1s").describe("Longest time one visit to a device on this link may take."),
   })
