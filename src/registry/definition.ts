@@ -101,10 +101,15 @@ export function resourcesOf(definition: KubeObject): readonly Resource[] {
   const spec = object(definition.spec);
   const versions = list(spec.versions).filter(isObject);
   const storage = text(versions.find(({ storage }) => storage === true)?.name);
-  return versions.map((version) => resourceOf(definition, version, storage));
+  const watched = [...new Set(versions.flatMap(selectableFields))];
+  return versions.map((version) => ({ ...resourceOf(definition, version, storage), watchedFields: watched }));
 }
 
-function resourceOf(definition: KubeObject, version: JsonObject, storage: string): Resource {
+function selectableFields(version: JsonObject): readonly string[] {
+  return list(version.selectableFields).map((one) => text(object(one).jsonPath).replace(/^\./, ""));
+}
+
+function resourceOf(definition: KubeObject, version: JsonObject, storage: string): Omit<Resource, "watchedFields"> {
   const { group, scope } = object(definition.spec);
   const names = { ...claimedNames(definition), ...acceptedNames(definition) };
   const subresources = object(version.subresources);
@@ -124,7 +129,7 @@ function resourceOf(definition: KubeObject, version: JsonObject, storage: string
     columns: columnsOf(version),
     key: definition.metadata.name,
     storedAs: `${text(group)}/${storage}`,
-    fields: list(version.selectableFields).map((one) => text(object(one).jsonPath).replace(/^\./, "")),
+    fields: selectableFields(version),
     custom: true,
     generation: true,
     nameRule: "subdomain",

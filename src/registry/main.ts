@@ -3,6 +3,7 @@
  * needs. kubectl 1.29 to 1.33, informers and controllers work with it as with a cluster.
  */
 import { type Clock, systemClock } from "#std/clock";
+import { Fault } from "#std/fault";
 import type { Endpoint } from "#std/listen";
 import type { Log } from "#std/log";
 import { Scope } from "#std/scope";
@@ -55,6 +56,9 @@ const FIRST_NAMESPACES = ["default", "kube-system"];
  */
 export async function openRegistry(options: RegistryOptions): Promise<Registry> {
   const { database, log, clock = systemClock, history = HISTORY, tokens = [] } = options;
+  for (const { user, sha256 } of tokens)
+    if (!/^[0-9a-f]{64}$/i.test(sha256))
+      throw new Fault("CONFIG_INVALID", `the token of ${user} must be given as its SHA-256, 64 hex digits`);
   const scope = new Scope();
   try {
     const store = openStore(scope.use(openDatabase({ path: database, migrations, log })), clock);

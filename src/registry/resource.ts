@@ -85,6 +85,8 @@ export interface Resource {
   readonly storedAs: string;
   /** Fields that a field selector may name, besides name and namespace. */
   readonly fields: readonly string[];
+  /** Fields that a field selector of any version may name: a change of one may move an object out of a selection. */
+  readonly watchedFields: readonly string[];
   /** A custom resource: no strategic merge patch, and its definition must exist to write it. */
   readonly custom: boolean;
   /** False where any change leaves `metadata.generation` out, as in most of the core kinds. */

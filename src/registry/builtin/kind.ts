@@ -26,6 +26,7 @@ export function builtin(given: Given, own: Schema): Resource {
     key: qualified(given),
     storedAs: apiVersionOf(given),
     fields: [],
+    watchedFields: given.fields ?? [],
     custom: false,
     generation: false,
     nameRule: "subdomain",

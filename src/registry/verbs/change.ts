@@ -76,9 +76,9 @@ function store(
 }
 
 /** True when a selector could tell the two apart. */
-export function distinguishable(now: KubeObject, old: KubeObject, { fields }: Resource): boolean {
+export function distinguishable(now: KubeObject, old: KubeObject, { watchedFields }: Resource): boolean {
   if (!equal(now.metadata.labels ?? {}, old.metadata.labels ?? {})) return true;
-  return fields.some((field) => fieldOf(now, field) !== fieldOf(old, field));
+  return watchedFields.some((field) => fieldOf(now, field) !== fieldOf(old, field));
 }
 
 function checkIdentity({ metadata }: KubeObject, old: KubeObject, { resource, name, namespace }: Target): void {

@@ -8,8 +8,9 @@ import { distinguishable } from "./change.ts";
 /** What becomes of the objects that live for the deleted one. **Source:** Kubernetes, "Garbage Collection". */
 export type Propagation = "Background" | "Foreground" | "Orphan";
 
-/** Finalizers that the collector itself serves. */
+/** Holds an owner until what it blocks is gone; the collector serves it. */
 export const FOREGROUND = "foregroundDeletion";
+/** Holds an owner until its dependents are free of it; the collector serves it. */
 export const ORPHAN = "orphan";
 
 /** The object after the deletion: removed, or marked and still there. */

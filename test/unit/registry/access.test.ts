@@ -136,6 +136,11 @@ describe("who may do what", () => {
     expect(await ask("delete")).toMatchObject({ status: { allowed: false } });
   });
 
+  test("a token that is given as itself and not as its hash is refused at once", async () => {
+    const tokens = [{ sha256: "look", user: "eye", groups: [] }];
+    await expect(openTestRegistry({ tokens })).rejects.toMatchObject({ code: "CONFIG_INVALID" });
+  });
+
   test("clients that can speak HTTP/2 do", async () => {
     expect(await rig.protocol()).toBe("h2");
   });
