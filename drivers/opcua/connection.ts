@@ -20,7 +20,7 @@ export function openConnection(line: Line, now: () => number): Connection<OpcuaS
     const key = station.namespaceUri ?? "";
     const known = byNamespace.get(key);
     if (known) return known;
-    const items = points.map((point) => itemOf(line.stack, line.namespaces, station, point));
+    const items = points.map((point) => itemOf(line, station, point));
     byNamespace.set(key, items);
     return items;
   };
@@ -33,7 +33,7 @@ export function openConnection(line: Line, now: () => number): Connection<OpcuaS
     },
 
     async write(station, point, raw, signal) {
-      const item = itemOf(line.stack, line.namespaces, station, point);
+      const item = itemOf(line, station, point);
       const target = async (node: NodeId, signal: AbortSignal) => {
         const key = node.toString();
         const found = targets.get(key) ?? (await targetOf(line, node, point.address, signal));

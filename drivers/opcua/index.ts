@@ -5,12 +5,15 @@
  * **Source:** OPC 10000-4 v1.05 (Services).
  */
 import { join } from "node:path";
-import type { Driver } from "#devices/driver";
+import type { Driver, Raw } from "#devices/driver";
+import { type BrowseOptions, browseLine, type Found } from "./browse.ts";
+import { callMethod } from "./call.ts";
 import { openConnection } from "./connection.ts";
 import { abortable, dial, discover } from "./dial.ts";
 import { choose, type Presented, presentedBy } from "./endpoint.ts";
 import { type Identity, openIdentity } from "./identity.ts";
 import { openLine, PATIENCE, type Patience } from "./line.ts";
+import { nodeOf } from "./plan.ts";
 import { address, link, type OpcuaAddress, type OpcuaLink, type OpcuaStation, station } from "./schema.ts";
 import { loadStack } from "./stack.ts";
 import { folderTrust, memoryTrust, type TrustStore } from "./trust.ts";
@@ -33,6 +36,19 @@ export interface OpcuaDriver extends Driver<OpcuaLink, OpcuaStation, OpcuaAddres
   readonly trust: TrustStore;
   /** Asks a server for its certificate and what it offers. @throws {Fault} `LINK_LOST`, `CONFIG_INVALID`. */
   presented(link: OpcuaLink, signal: AbortSignal): Promise<Presented>;
+  /** Walks what is in a server; the link is closed at the end. @throws {Fault} as `connect`. */
+  browse(link: OpcuaLink, options: BrowseOptions, signal: AbortSignal): AsyncIterable<Found>;
+  /** Calls a method of a device, with arguments and results by name. @throws {Fault} `VALUE_INVALID`, `DEVICE_REFUSED`. */
+  call(link: OpcuaLink, call: MethodCall, signal: AbortSignal): Promise<Readonly<Record<string, Raw>>>;
+}
+
+/** A call of a method. */
+export interface MethodCall {
+  readonly station: OpcuaStation;
+  /** Node ids, as in an address. */
+  readonly object: string;
+  readonly method: string;
+  readonly args: Readonly<Record<string, Raw>>;
 }
 
 /** The OPC UA driver. Nothing of `node-opcua-client` is loaded before the first link is opened. */
@@ -51,6 +67,12 @@ export function opcua({ trustDir, now = Date.now, patience = PATIENCE }: OpcuaOp
     }
   };
 
+  const lineTo = async (link: OpcuaLink, signal: AbortSignal) => {
+    const ports = await abortable(signal, open);
+    const dialled = await dial(link, { ...ports, trust, pingMs: patience.pingMs }, signal);
+    return await openLine(ports.stack, dialled, { url: link.endpoint, patience }, signal);
+  };
+
   return {
     protocol: "opcua",
     link,
@@ -62,15 +84,23 @@ export function opcua({ trustDir, now = Date.now, patience = PATIENCE }: OpcuaOp
 
     async connect(link, signal) {
       signal.throwIfAborted();
-      const ports = await abortable(signal, open);
-      const dialled = await dial(link, { ...ports, trust, pingMs: patience.pingMs }, signal);
-      const line = await openLine(ports.stack, dialled, { url: link.endpoint, patience }, signal);
-      return openConnection(line, now);
+      return openConnection(await lineTo(link, signal), now);
     },
 
     async presented(link, signal) {
       const endpoints = await discover(await abortable(signal, open), link, signal);
       return presentedBy(choose(endpoints, link.security, link.endpoint), endpoints, link.endpoint);
+    },
+
+    async *browse(link, options, signal) {
+      await using line = await lineTo(link, signal);
+      yield* browseLine(line, options, signal);
+    },
+
+    async call(link, { station, object, method, args }, signal) {
+      await using line = await lineTo(link, signal);
+      const called = { object: nodeOf(line, station, object), method: nodeOf(line, station, method) };
+      return await callMethod(line, called, args, signal);
     },
   };
 }

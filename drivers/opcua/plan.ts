@@ -14,21 +14,30 @@ export interface Item {
 const kinds = { i: 1, s: 2, g: 3, b: 4 } as const;
 
 /** Resolves a point once per session; the namespaces of a session do not change. */
-export function itemOf(
-  stack: Stack,
-  namespaces: readonly string[],
-  { namespaceUri }: OpcuaStation,
-  point: Point<OpcuaAddress>,
-): Item {
-  const { nodeId } = point.address;
-  const parsed = parseNodeId(nodeId);
+export function itemOf(place: Place, station: OpcuaStation, point: Point<OpcuaAddress>): Item {
   try {
-    if (!parsed) throw new Fault("DEVICE_REFUSED", `${nodeId} is no node id`);
-    return { point, node: toStack(stack, resolveNodeId(parsed, namespaces, namespaceUri)) };
+    return { point, node: nodeOf(place, station, point.address.nodeId) };
   } catch (error) {
-    if (!Fault.is(error)) throw error;
-    return { point, node: new Fault(error.code, `${nodeId}: ${error.message}`) };
+    if (Fault.is(error)) return { point, node: error };
+    throw error;
   }
+}
+
+/** What a node id is resolved in. */
+export interface Place {
+  readonly stack: Stack;
+  readonly namespaces: readonly string[];
+}
+
+/** Finds a node as people write it. @throws {Fault} `DEVICE_REFUSED` when the server does not know its namespace. */
+export function nodeOf(
+  { stack, namespaces }: Place,
+  { namespaceUri }: Pick<OpcuaStation, "namespaceUri">,
+  nodeId: string,
+): NodeId {
+  const parsed = parseNodeId(nodeId);
+  if (!parsed) throw new Fault("DEVICE_REFUSED", `${nodeId} is no node id`);
+  return toStack(stack, resolveNodeId(parsed, namespaces, namespaceUri));
 }
 
 /** A node id as the stack wants it. */

@@ -31,7 +31,7 @@ export async function readItems(
       const at = now();
       for (const [i, { index, item }] of batch.entries()) {
         const answer = answers[i];
-        if (answer) readings[index] = readingOf(answer, item.point.address.nodeId, at);
+        if (answer) readings[index] = readingOf(answer, item.point.address, at);
       }
       from += batch.length;
     } catch (error) {

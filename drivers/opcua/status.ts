@@ -59,17 +59,23 @@ function codeOf(status: StatusLike, verb: string): FaultCode {
   return "DEVICE_REFUSED";
 }
 
+/** A node, or a part of its value, as an address has it. */
+export interface Part {
+  readonly nodeId: string;
+  readonly index?: string | undefined;
+}
+
 /**
  * What one answer says. The status code decides the quality; the source's time is kept, else the server's, else ours.
  *
  * **Source:** OPC 10000-4 v1.05, §7.11 (DataValue).
  */
-export function readingOf(data: DataValueLike, what: string, now: number): Reading {
+export function readingOf(data: DataValueLike, { nodeId, index }: Part, now: number): Reading {
   const at = timeOf(data.sourceTimestamp) ?? timeOf(data.serverTimestamp) ?? now;
   const severity = severityOf(data.statusCode);
-  if (severity === "bad") return { ok: false, fault: faultOf(data.statusCode, what), at };
-  const raw = rawOf(data.value ?? undefined);
-  if (raw instanceof Fault) return { ok: false, fault: new Fault(raw.code, `${what}: ${raw.message}`), at };
+  if (severity === "bad") return { ok: false, fault: faultOf(data.statusCode, nodeId), at };
+  const raw = rawOf(data.value ?? undefined, index !== undefined && !index.includes(":"));
+  if (raw instanceof Fault) return { ok: false, fault: new Fault(raw.code, `${nodeId}: ${raw.message}`), at };
   return severity === "good" ? { ok: true, raw, at } : { ok: true, raw, at, doubt: clean(data.statusCode) };
 }
 

@@ -53,7 +53,7 @@ export interface StatusLike {
 
 /** A value with its quality and times, as the stack gives it. */
 export interface DataValueLike {
-  readonly value?: VariantLike | null;
+  readonly value?: VariantLike | null | undefined;
   readonly statusCode: StatusLike;
   readonly sourceTimestamp?: Date | null;
   readonly serverTimestamp?: Date | null;

@@ -13,16 +13,19 @@ type Json = string | number | boolean | null | readonly Json[] | { readonly [key
  * exact, bytes are base64, times ISO 8601, texts in several languages the text alone, enumerations their number.
  * A fault says why there is no value.
  *
+ * @param isElement - one element was asked for; servers answer with a list of one.
  * **Source:** OPC 10000-6 v1.05, §5.2.2.16 (Variant) and §5.4 (the JSON of structures).
  */
-export function rawOf(variant: VariantLike | undefined): Raw | Fault {
+export function rawOf(variant: VariantLike | undefined, isElement = false): Raw | Fault {
   if (!variant || variant.dataType === 0 || variant.value === null || variant.value === undefined)
     return new Fault("ANSWER_INVALID", "the server gives no value");
   const { dataType, arrayType, value, dimensions } = variant;
   if (!nameOfType(dataType)) return new Fault("ANSWER_INVALID", `type ${dataType} is unknown`);
   try {
     if (arrayType === 0) return scalarOf(dataType, value);
-    const items = Array.from(value as ArrayLike<unknown>, (item) => jsonOf(dataType, item, 0));
+    const list = value as ArrayLike<unknown>;
+    if (isElement && list.length === 1) return scalarOf(dataType, list[0]);
+    const items = Array.from(list, (item) => jsonOf(dataType, item, 0));
     return JSON.stringify(arrayType === 2 && dimensions ? nest(items, dimensions) : items);
   } catch (error) {
     if (Fault.is(error)) return error;

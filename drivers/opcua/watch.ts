@@ -45,8 +45,8 @@ export async function* watchItems(
             waiting = [];
             isStale = true;
           }
-          const name = items[index]?.point.address.nodeId ?? "";
-          waiting.push({ index, reading: readingOf(value, name, now()) });
+          const item = items[index];
+          if (item) waiting.push({ index, reading: readingOf(value, item.point.address, now()) });
         },
         flush: ring,
         gap: missed,

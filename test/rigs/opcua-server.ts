@@ -1,10 +1,15 @@
 /** A sample OPC UA server: a boiler with values of every kind, in namespaces of our choice, secured or not. */
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { runInThisContext } from "node:vm";
 // Jest can not load these packages and @peculiar/x509 in one graph (a cycle of require and import), so that one goes first.
 import "#std/x509";
 import type * as NodeOpcua from "node-opcua-client";
 import type { OPCUAServer, OPCUAServerOptions } from "node-opcua-server";
+
+// Jest gives its sandbox the ArrayBuffer of Node, but typed arrays of its own, whose buffers are then no ArrayBuffers.
+for (const name of "Int8 Int16 Int32 Uint16 Uint32 Float32 Float64".split(" "))
+  Object.assign(globalThis, { [`${name}Array`]: runInThisContext(`${name}Array`) });
 
 /** Two devices with equal nodes. */
 export const PLANT_A = "urn:skerry:test:plant-a";
