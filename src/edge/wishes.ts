@@ -63,7 +63,7 @@ export async function serveWishes(
 ): Promise<void> {
   const { broker } = ports;
   await using scope = new Scope(signal);
-  for await (const message of broker.subscribe(topics.set, signal)) {
+  for await (const message of broker.subscribe(topics.set, scope.signal)) {
     const { params } = message;
     if (!message.ok) {
       broker.publish(topics.setResult, params, { ok: false, fault: tell(message.fault) });
@@ -87,6 +87,7 @@ export async function serveWishes(
       }
     });
   }
+  await scope.done();
 }
 
 function refusal(reason = "the device said no"): Fault {
