@@ -46,6 +46,8 @@ export const systemPorts: Ports = {
       xoff: isSoft,
       autoOpen: false,
     });
+    // Of itself it stays open, and locked, when the stream is destroyed.
+    port._destroy = (error, done) => (port.isOpen ? port.close(() => done(error)) : done(error));
     await new Promise<void>((resolve, reject) => port.open((error) => (error ? reject(error) : resolve())));
     return port;
   },
