@@ -34,7 +34,7 @@ const readers: Readonly<Record<Table, number>> = {
 };
 
 /** What each exception code means, and whether asking again may help. Others exist in the wild, as vendors like. */
-const exceptions: Readonly<Record<number, readonly [string, "DEVICE_REFUSED" | "DEVICE_TIMEOUT"]>> = {
+export const exceptions: Readonly<Record<number, readonly [string, "DEVICE_REFUSED" | "DEVICE_TIMEOUT"]>> = {
   1: ["illegal function", "DEVICE_REFUSED"],
   2: ["illegal data address", "DEVICE_REFUSED"],
   3: ["illegal data value", "DEVICE_REFUSED"],
