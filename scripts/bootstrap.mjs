@@ -97,13 +97,19 @@ async function install() {
   say(`installing some ${count} packages with npm ci, because ${why}; this takes a minute or less`);
   const npm = process.env.npm_execpath;
   const ci = ["ci", "--ignore-scripts", "--loglevel=error"];
+  let isInterrupted = false;
+  const interrupt = () => {
+    isInterrupted = true;
+  };
+  process.once("SIGINT", interrupt);
   // npm's report goes to standard error: standard output belongs to the task.
   const options = { cwd: root, stdio: ["inherit", process.stderr.fd, process.stderr.fd] };
   const code = await (npm?.endsWith("npm-cli.js")
     ? run(process.execPath, [npm, ...ci], options)
     : run("npm", ci, { ...options, shell: process.platform === "win32" })
   ).catch((error) => giveUp(`npm can not be started: ${error.message}`, "Install npm; it comes with Node."));
-  if (code > 128) process.exit(code);
+  process.off("SIGINT", interrupt);
+  if (isInterrupted || code > 128) process.exit(isInterrupted ? 130 : code);
   if (code !== 0)
     giveUp(
       `npm ci ended with code ${code}; its own message is above`,
