@@ -9,7 +9,7 @@ import { propertyOf } from "../../rigs/twins.ts";
 const device = (unit: number, properties: readonly object[] = [temperature, setpoint]) =>
   boiler(`boiler-${unit}`, { station: { unit } }, { properties });
 const never = silence as unknown as Raw;
-const noDone = silence as unknown as void;
+const noDone = silence as unknown as undefined;
 const desired = ({ twins }: BusRig, name: string, property = "setpoint") =>
   propertyOf(twins.named(name), property)?.desired;
 

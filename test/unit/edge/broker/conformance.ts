@@ -119,12 +119,7 @@ export const rows: readonly Row[] = [
   // PUBLISH
   after("3.3", "QoS 0", `30 05 0001 61 7879 ${PING}`, alive),
   after("MQTT-3.3.4-1", "QoS 1 is acknowledged", "32 07 0001 61 0005 7879", open("40020005")),
-  after(
-    "MQTT-3.3.4-1",
-    "QoS 2 is received, and completed",
-    "34 07 0001 61 0005 7879 62020005",
-    open("5002000570020005"),
-  ),
+  after("MQTT-3.3.4-1", "QoS 2 is received", "34 07 0001 61 0005 7879", open("50020005")),
   after("MQTT-3.3.1-2", "DUP at QoS 0", "38 05 0001 61 7879", "close"),
   after("MQTT-3.3.1-4", "QoS 3", "36 07 0001 61 0005 7879", "close"),
   after("MQTT-3.3.1-4", "QoS 3 with DUP and RETAIN", "3f 07 0001 61 0005 7879", "close"),
