@@ -8,7 +8,7 @@ import { type Dialect, dialectOf, type Group, type Part, type Plan, plan, tester
 import { listen } from "./pushes.ts";
 import type { SerialAddress } from "./schema/address.ts";
 import type { SerialStation } from "./schema/station.ts";
-import { openWire } from "./wire.ts";
+import { openTalk } from "./talk.ts";
 
 /** What is kept of a station while the connection lives. */
 interface Visit {
@@ -21,7 +21,7 @@ interface Visit {
 
 /** A serial line with its devices; owns the line. */
 export function openConnection(line: Line, clock: Clock): Connection<SerialStation, SerialAddress> {
-  const wire = openWire(line, clock);
+  const talk = openTalk(line, clock);
   const visits = new WeakMap<SerialStation, Visit>();
 
   return {
@@ -45,9 +45,9 @@ export function openConnection(line: Line, clock: Clock): Connection<SerialStati
       const { dialect } = visitOf(station);
       const request = dialect.render(address.write, written(property, address, raw));
       await greet(station, signal);
-      if (address.answer === undefined) return await wire.say(station, request, signal);
+      if (address.answer === undefined) return await talk.say(station, request, signal);
       const answer = awaitConfirmation(dialect, property, tester(address.answer, station.id));
-      const ended = await wire.exchange({ station, request, take: answer.take }, signal);
+      const ended = await talk.exchange({ station, request, take: answer.take }, signal);
       if (ended === "silent") throw answer.fault ?? silence(line, station);
       if (ended === "garbage") throw answer.fault ?? noFrame(line);
       if (answer.fault) throw answer.fault;
@@ -56,7 +56,7 @@ export function openConnection(line: Line, clock: Clock): Connection<SerialStati
     watch(station, points, signal) {
       const { dialect } = visitOf(station);
       const greeting = async () => void (await greet(station, signal));
-      return listen(wire, { dialect, points, now: clock.now, greet: greeting }, signal);
+      return listen(talk, { dialect, points, now: clock.now, greet: greeting }, signal);
     },
 
     [Symbol.asyncDispose]: () => line[Symbol.asyncDispose](),
@@ -75,7 +75,7 @@ export function openConnection(line: Line, clock: Clock): Connection<SerialStati
     if (station.open === undefined || visit.isOpened) return visit;
     visit.isOpened = true;
     try {
-      await wire.say(station, visit.dialect.render(station.open), signal);
+      await talk.say(station, visit.dialect.render(station.open), signal);
     } catch (error) {
       visit.isOpened = false;
       throw error;
@@ -96,7 +96,7 @@ export function openConnection(line: Line, clock: Clock): Connection<SerialStati
     let silent: Fault | undefined;
     for (let attempt = 0; attempt < attempts && open.length > 0; attempt++) {
       const answer = awaitReadings(dialect, open, readings, clock.now);
-      const ended = await wire.exchange({ station, request, take: answer.take }, signal);
+      const ended = await talk.exchange({ station, request, take: answer.take }, signal);
       silent = ended === "silent" && !answer.isBegun ? silence(line, station) : undefined;
       if (silent) fill(readings, answer.missing, silent);
       else if (ended === "silent") fill(readings, answer.missing, otherFrames(line));

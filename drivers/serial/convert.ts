@@ -53,7 +53,7 @@ function toInteger(text: string, base: number): Raw | Fault {
 
 /**
  * Degrees and minutes as decimal degrees, north and east positive: `4807.038` and `N` are 48.1173.
- * **Source:** NMEA 0183 V4.11, §6.2.1 (latitude `llll.ll`, longitude `yyyyy.yy`).
+ * **Source:** NMEA 0183, field types: latitude `llll.ll` and longitude `yyyyy.yy`, each followed by its hemisphere.
  */
 function toDegrees(text: string, hemisphere: string): Raw | Fault {
   if (text === "") return missing();

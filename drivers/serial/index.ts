@@ -1,7 +1,7 @@
 /**
  * Serial devices that are declared, not programmed: `schema/` is what one may say about them, `framing.ts` cuts the bytes
  * into frames, `body.ts` proves them whole, `extract.ts` takes values out, `plan.ts` and `connection.ts` ask and listen,
- * `line.ts` and `port.ts` are the ways to the wire. `simulator.ts` is the other end, for trying things out.
+ * `talk.ts` keeps request and answer together, `line.ts` and `port.ts` are the ways to the device. `simulator.ts` is the other end, for trying things out.
  */
 import type { Driver } from "#devices/driver";
 import { type Clock, systemClock } from "#std/clock";

@@ -72,6 +72,7 @@ async function pathOf({ usb }: SerialLink, ports: Ports): Promise<string> {
 
 /** Waits for something that can not be stopped, until the signal aborts. */
 async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
   let stop = () => {};
   const aborted = new Promise<never>((_, reject) => {
     stop = () => reject(signal.reason);

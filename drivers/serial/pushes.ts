@@ -5,7 +5,7 @@ import { Queue } from "#std/queue";
 import { type Dialect, plan } from "./plan.ts";
 import type { SerialAddress } from "./schema/address.ts";
 import type { SerialStation } from "./schema/station.ts";
-import type { Wire } from "./wire.ts";
+import type { Talk } from "./talk.ts";
 
 /** Chunks of pushed readings that may wait for who reads them; the oldest go first. */
 const MOST_WAITING = 1_024;
@@ -26,7 +26,7 @@ export interface Listening {
 }
 
 /** Listens at once, so that nothing is missed before the first `next()`. @throws {Fault} `LINK_LOST` while it is read. */
-export function listen(wire: Wire, { dialect, points, now, greet }: Listening, signal: AbortSignal) {
+export function listen(talk: Talk, { dialect, points, now, greet }: Listening, signal: AbortSignal) {
   const { station } = dialect;
   const queue = new Queue<readonly Pushed[]>(MOST_WAITING);
   const { groups, refused } = plan(points, dialect);
@@ -37,7 +37,7 @@ export function listen(wire: Wire, { dialect, points, now, greet }: Listening, s
   for (const { part, fault } of refused)
     if (isPushedPoint(part.index)) batch.push({ index: part.index, reading: { ok: false, fault, at: now() } });
   flush();
-  const stop = wire.hear(station, {
+  const stop = talk.hear(station, {
     take(frame) {
       const at = now();
       dialect.open(frame, (body) => {

@@ -14,7 +14,7 @@ export interface Position {
 
 /**
  * The sentences of one second of a GPS receiver, as they come by themselves; without a position it has no fix.
- * **Source:** NMEA 0183 V4.11, §5.3 (checksum), §8.3 (GGA, RMC).
+ * **Source:** NMEA 0183: checksum field, sentences GGA and RMC.
  */
 export function sentences(position: Position | undefined): string {
   if (!position)
@@ -73,7 +73,7 @@ export function print({ grams, isStable, special }: Pan): string {
 
 /**
  * A meter that sends all its registers when it is asked: by OBIS code, what stands between the parentheses.
- * **Source:** IEC 62056-21:2002, §6.3 (messages), §6.4.1 (mode A), §6.5 (data block), §5.4 and §6.3.2 (block check).
+ * **Source:** IEC 62056-21:2002, clause 6: data readout in protocol mode A, data block, block check character.
  */
 export function meter(registers: ReadonlyMap<string, string>, identification = "ISK0MT174-0001"): SerialDevice {
   return {

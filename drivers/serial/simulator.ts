@@ -36,6 +36,7 @@ export interface SerialSimulator extends AsyncDisposable, Endpoint {
   hangUp(): void;
 }
 
+/** Bytes of a request; what is longer is none. */
 const LONGEST_REQUEST = 4_096;
 
 /** Opens a simulator. Port 0 takes any free one. @throws {Fault} `PORT_IN_USE`, `PERMISSION_MISSING`, `CONFIG_INVALID`. */

@@ -27,6 +27,8 @@ async function open(example: string, simulated: SerialDevice, which = 0) {
   const { timeoutMs } = driver.link.parse(device.link) as { timeoutMs: number };
   const { host, port } = simulator;
   const connection = await driver.connect(driver.link.parse({ host, port, timeout: `${timeoutMs}ms` }), forever);
+  // What is said before the other side has seen the connection is said to nobody.
+  while (!simulator.say("")) await new Promise(setImmediate);
   return {
     simulator,
     connection,

@@ -130,8 +130,8 @@ describe("the package serialport", () => {
     }).trim();
   };
 
-  test("is not loaded with the table of drivers, nor with the driver", () => {
-    const source = 'const { drivers } = await import("#drivers/index"); await drivers.serial()';
+  test("is not loaded with the edge and the table of drivers, nor with the driver", () => {
+    const source = `await import("#edge/main"); const { drivers } = await import("#drivers/index"); await drivers.serial()`;
     expect(asked(source)).toBe("false\nfalse");
   });
 

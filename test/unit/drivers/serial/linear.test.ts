@@ -93,7 +93,7 @@ describe("a pattern", () => {
         const { pattern } = parsePattern(source);
         expect(steps(pattern, text).found).toBe(new RegExp(source).test(text));
       }),
-      { numRuns: 2_000 },
+      { numRuns: 500 },
     );
   });
 
@@ -108,9 +108,9 @@ describe("a pattern", () => {
         const pumped = (times: number) => steps(pattern, head + body.repeat(times) + tail).count;
         expect(pumped(120)).toBeLessThanOrEqual(2.2 * pumped(60) + 500);
       }),
-      { numRuns: 2_000 },
+      { numRuns: 500 },
     );
-    expect(accepted).toBe(2_000);
+    expect(accepted).toBe(500);
   });
 
   test("that takes the square of the text is seen by this very measure", () => {

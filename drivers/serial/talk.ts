@@ -21,7 +21,7 @@ export interface Exchange {
 }
 
 /** A line with its manners. */
-export interface Wire {
+export interface Talk {
   /** @throws {Fault} `LINK_LOST`; rejects with the signal's reason on abort. */
   exchange(exchange: Exchange, signal: AbortSignal): Promise<Ended>;
   /** Sends what nobody confirms. @throws {Fault} `LINK_LOST`; rejects with the signal's reason on abort. */
@@ -48,7 +48,7 @@ interface Sink {
 }
 
 /** Takes a line in hand. */
-export function openWire(line: Line, clock: Clock = systemClock): Wire {
+export function openTalk(line: Line, clock: Clock = systemClock): Talk {
   const sinks = new Set<Sink>();
   let gone: Fault | undefined;
   let lastByteMs = Number.NEGATIVE_INFINITY;
