@@ -82,13 +82,13 @@ describe("a probe", () => {
 
   test("reads around what does not exist, and marks the likeliest first", async () => {
     const unit = { ...blankUnit({ input: 10 }), holes: { input: new Set([2]) } };
-    unit.input.set([215, 7, 0, ...encode(21.53, { type: "float32", words: "little", bytes: "big" })]);
+    unit.input.set([215, 7, 0, ...encode(21.502, { type: "float32", words: "little", bytes: "big" })]);
     const target = { host: "127.0.0.1", port: 0 };
     await using simulator = await openSimulator({ ...target, units: new Map([[1, unit]]) });
     const { host, port } = simulator;
     const range = { unit: 1, table: "input", start: 0, count: 5, expect: 21.5 } as const;
     const { rows, matches } = await probeLink({ host, port }, range, forever);
-    expect(rows.map(({ hex }) => hex)).toEqual(["00d7", "0007", undefined, "3d71", "41ac"]);
+    expect(rows.map(({ hex }) => hex)).toEqual(["00d7", "0007", undefined, "0419", "41ac"]);
     expect(rows[2]?.error).toMatch("illegal data address");
     expect(matches.slice(0, 2)).toEqual([
       expect.objectContaining({ register: 3, scale: 1, format: { type: "float32", words: "little", bytes: "big" } }),
