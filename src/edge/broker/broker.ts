@@ -158,7 +158,7 @@ async function publishWills(ledger: Ledger, deliver: (said: Said) => void, acces
   for (const { client, owner, topic, payload, qos, retain } of ledger.wills()) {
     if (access.rights(identityOf(owner)).mayPublish(topic)) {
       const will = { topic, payload, qos, retain: retain === 1 };
-      await ledger.publish(will, ledger.durableTargets(topic, qos));
+      await ledger.queues.publish(will, ledger.durableTargets(topic, qos));
       if (will.retain) ledger.retained.keep(will);
       deliver(will);
     } else log.warn("will refused", { client, topic });

@@ -92,8 +92,9 @@ export type MqttUser = z.infer<typeof user>;
 const tls = z.strictObject({
   certificate: path.describe("PEM file of the server's certificate chain."),
   key: path.describe("PEM file of its private key."),
-  authority: path.optional().describe("PEM file of the authority whose client certificates are accepted."),
-  clientCertificates: z.enum(["required", "optional"]).default("required").describe("Needs `authority`."),
+  authority: path
+    .optional()
+    .describe("PEM file of the authority that every client needs a certificate of; without it users need passwords."),
 });
 
 const listener = z

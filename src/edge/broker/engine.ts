@@ -14,9 +14,10 @@ import type { MqttLimits } from "./config.ts";
 import { Fanout } from "./fanout.ts";
 import type { Figures } from "./figures.ts";
 import { depth } from "./filter.ts";
-import type { Ledger, Publication } from "./ledger.ts";
+import type { Ledger } from "./ledger.ts";
 import { Line } from "./line.ts";
 import { createPersistence, PRESENT } from "./persistence.ts";
+import type { Publication } from "./queues.ts";
 import { entryBytes, type Qos, type Session } from "./session.ts";
 import { Tide } from "./tide.ts";
 
@@ -152,7 +153,7 @@ export async function openEngine({ ledger, access, limits, figures, log }: Engin
     const repeated = id > 0 ? session.incoming.get(id) : undefined;
     if (repeated) return repeated;
     const targets = ledger.durableTargets(topic, qos);
-    const full = ledger.rejects(targets, entryBytes({ topic, payload }));
+    const full = ledger.queues.rejects(targets, entryBytes({ topic, payload }));
     if (full) {
       figures.drop(full.client, "reject");
       throw new Error(`the queue of ${full.client} is full`);
@@ -163,7 +164,7 @@ export async function openEngine({ ledger, access, limits, figures, log }: Engin
       return undefined;
     }
     const origin = id > 0 ? { session, id } : undefined;
-    const saved = ledger.publish({ topic, payload, qos, retain }, targets, origin);
+    const saved = ledger.queues.publish({ topic, payload, qos, retain }, targets, origin);
     if (id > 0) session.incoming.set(id, saved);
     return settle(saved, member, { topic, payload, qos, retain, id });
   }

@@ -1,6 +1,7 @@
 import type { Figures } from "./figures.ts";
-import type { Ledger, Publication } from "./ledger.ts";
+import type { Ledger } from "./ledger.ts";
 import { encodePublish } from "./packets.ts";
+import type { Publication } from "./queues.ts";
 import type { Qos, Session } from "./session.ts";
 import { TopicTrie } from "./trie.ts";
 
@@ -89,7 +90,7 @@ export class Fanout {
     for (const publication of kept) {
       const qos = Math.min(publication.qos, granted) as 1 | 2;
       if (session.isDurable)
-        ledger.publish({ ...publication, retain: false }, [{ session, qos, isRetained: true }]).catch(() => {});
+        ledger.queues.publish({ ...publication, retain: false }, [{ session, qos, isRetained: true }]).catch(() => {});
       else ledger.push(session, publication, qos);
     }
   }

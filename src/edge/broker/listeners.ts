@@ -42,7 +42,7 @@ export async function openListener(
   };
 }
 
-function files({ certificate, key, authority, clientCertificates }: NonNullable<ListenerConfig["tls"]>) {
+function files({ certificate, key, authority }: NonNullable<ListenerConfig["tls"]>) {
   const read = (file: string) => {
     try {
       return readFileSync(file);
@@ -50,9 +50,7 @@ function files({ certificate, key, authority, clientCertificates }: NonNullable<
       throw new Fault("CONFIG_INVALID", `mqtt: ${file} can not be read`, { cause });
     }
   };
-  const clients = authority
-    ? { ca: read(authority), requestCert: true, rejectUnauthorized: clientCertificates === "required" }
-    : {};
+  const clients = authority ? { ca: read(authority), requestCert: true } : {};
   return {
     cert: read(certificate),
     key: read(key),

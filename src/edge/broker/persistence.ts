@@ -1,27 +1,43 @@
 import { Readable } from "node:stream";
-import type { AedesPublishPacket, Client, PublishPacket, Subscription } from "aedes";
 import type { Ledger } from "./ledger.ts";
 import type { Qos, Session } from "./session.ts";
 
+/** A connected client, as far as it matters here. */
+interface Client {
+  readonly id: string;
+}
+
+interface Subscription {
+  readonly topic: string;
+  readonly qos: number;
+}
+
+interface Published {
+  readonly topic: string;
+  readonly payload: string | Buffer;
+  readonly qos: Qos;
+  readonly retain?: boolean;
+}
+
 /** What aedes asks of its persistence. **Source:** aedes-persistence 10, asyncPersistence.js. */
-interface Persistence {
+interface Persistence<C extends Client> {
   setup(): Promise<void>;
-  storeRetained(packet: AedesPublishPacket): Promise<void>;
+  storeRetained(packet: Published): Promise<void>;
   createRetainedStreamCombi(filters: readonly string[]): Readable;
-  addSubscriptions(client: Client, subscriptions: readonly Subscription[]): Promise<void>;
-  removeSubscriptions(client: Client, filters: readonly string[]): Promise<void>;
+  addSubscriptions(client: C, subscriptions: readonly Subscription[]): Promise<void>;
+  removeSubscriptions(client: C, filters: readonly string[]): Promise<void>;
   subscriptionsByClient(client: { readonly id: string }): Promise<readonly Subscription[]>;
   subscriptionsByTopic(topic: string): Promise<readonly never[]>;
-  cleanSubscriptions(client: Client): Promise<void>;
-  outgoingEnqueueCombi(targets: readonly never[], packet: AedesPublishPacket): Promise<void>;
-  outgoingUpdate(client: Client, packet: Identified): Promise<void>;
-  outgoingClearMessageId(client: Client, packet: Identified): Promise<undefined>;
-  outgoingStream(client: Client): Readable;
-  incomingStorePacket(client: Client, packet: Identified): Promise<void>;
-  incomingGetPacket(client: Client, packet: Identified): Promise<Identified>;
-  incomingDelPacket(client: Client, packet: Identified): Promise<void>;
-  cleanIncoming(client: Client): Promise<void>;
-  putWill(client: Client, will: PublishPacket): Promise<void>;
+  cleanSubscriptions(client: C): Promise<void>;
+  outgoingEnqueueCombi(targets: readonly never[], packet: Published): Promise<void>;
+  outgoingUpdate(client: C, packet: Identified): Promise<void>;
+  outgoingClearMessageId(client: C, packet: Identified): Promise<undefined>;
+  outgoingStream(client: C): Readable;
+  incomingStorePacket(client: C, packet: Identified): Promise<void>;
+  incomingGetPacket(client: C, packet: Identified): Promise<Identified>;
+  incomingDelPacket(client: C, packet: Identified): Promise<void>;
+  cleanIncoming(client: C): Promise<void>;
+  putWill(client: C, will: Published): Promise<void>;
   delWill(client: { readonly id: string }): Promise<void>;
   streamWill(): Readable;
 }
@@ -31,17 +47,14 @@ interface Identified {
   readonly messageId?: number;
 }
 
-export interface PersistencePorts {
+export interface PersistencePorts<C extends Client> {
   readonly ledger: Ledger;
   /** The session of a client that was let in. */
-  readonly sessionOf: (client: Client) => Session | undefined;
+  readonly sessionOf: (client: C) => Session | undefined;
   /** True once for a QoS 2 packet that was stored just now, so that it is not taken for its own repeat. */
   readonly isFresh: (packet: object) => boolean;
   /** Filters of a SUBSCRIBE that this client may have: aedes stores all of them as soon as one is allowed. */
-  readonly allowed: (
-    client: Client,
-    filters: readonly (readonly [string, Qos])[],
-  ) => readonly (readonly [string, Qos])[];
+  readonly allowed: (client: C, filters: readonly (readonly [string, Qos])[]) => readonly (readonly [string, Qos])[];
   /** True when the client came back to a session that was kept. */
   readonly isResumed: (client: string) => boolean;
 }
@@ -53,12 +66,18 @@ export const PRESENT = "$present";
  * The ledger as aedes knows it. Messages are stored before aedes acknowledges them and sent by the sessions' queues,
  * so most of what it asks for is nothing; what it tells of acknowledgements and subscriptions is what counts.
  */
-export function createPersistence({ ledger, sessionOf, isFresh, allowed, isResumed }: PersistencePorts): Persistence {
+export function createPersistence<C extends Client>({
+  ledger,
+  sessionOf,
+  isFresh,
+  allowed,
+  isResumed,
+}: PersistencePorts<C>): Persistence<C> {
   const id = ({ messageId = 0 }: Identified) => messageId;
   return {
     async setup() {},
     async storeRetained({ topic, payload, qos }) {
-      if (qos === 0) ledger.retainSoon(topic, Buffer.from(payload));
+      if (qos === 0) ledger.retainSoon(topic, toBuffer(payload));
     },
     createRetainedStreamCombi: () => Readable.from([]),
     async addSubscriptions(client, subscriptions) {
@@ -97,7 +116,7 @@ export function createPersistence({ ledger, sessionOf, isFresh, allowed, isResum
     async cleanIncoming() {},
     async putWill(client, { topic, payload, qos, retain }) {
       const owner = sessionOf(client)?.owner ?? "";
-      const will = { topic, payload: Buffer.from(payload), qos, retain: retain ? 1 : 0 };
+      const will = { topic, payload: toBuffer(payload), qos, retain: retain ? 1 : 0 };
       await ledger.putWill({ client: client.id, owner, ...will });
     },
     async delWill({ id: client }) {
@@ -105,4 +124,8 @@ export function createPersistence({ ledger, sessionOf, isFresh, allowed, isResum
     },
     streamWill: () => Readable.from([]),
   };
+}
+
+function toBuffer(payload: string | Buffer): Buffer {
+  return typeof payload === "string" ? Buffer.from(payload) : payload;
 }

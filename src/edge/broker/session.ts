@@ -56,8 +56,8 @@ export class Session {
   messages = 0;
   bytes = 0;
   nextSeq = 1;
-  /** Up to this number entries may have been sent before the last restart. */
-  maybeSent = 0;
+  /** What may have been sent before a restart: entries up to a number, at most so many of them. */
+  maybeSent = { upTo: 0, entries: 0 };
   /** Scratch of a fan-out: which one saw this session last, and the highest QoS that matched. */
   mark = 0;
   best: Qos = 0;
@@ -156,6 +156,7 @@ export class Session {
       }
       const id = ((entry.seq - 1) % 65_535) + 1;
       this.#window.set(id, entry);
+      if (entry.seq <= this.maybeSent.upTo && this.maybeSent.entries-- > 0) entry.dup = true;
       if (entry.released) line.send(encodePubrel(id));
       else this.#send(id, entry);
     }
