@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import type { Connection, Driver, Raw, Reading } from "#devices/driver";
 import type { Declaration } from "#devices/model";
 import type { DeviceTwin } from "#edge/device-twin";
@@ -76,10 +75,11 @@ export function busRig(script: (signal: AbortSignal) => Script, timeoutMs = 30):
 function driverOf(script: (signal: AbortSignal) => Script, asked: string[]): Driver {
   const unitOf = (station: unknown) => (station as { unit: number }).unit;
   const answer = async <T>(made: T | Promise<T>, signal: AbortSignal): Promise<T> => {
-    const value = await made;
-    if ((value as unknown) !== silence) return value;
-    if (!signal.aborted) await once(signal, "abort");
-    throw signal.reason;
+    const aborted = new Promise<never>((_, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    });
+    const value = await Promise.race([made, aborted]);
+    return (value as unknown) === silence ? aborted : value;
   };
   return {
     ...schemas,
