@@ -1,4 +1,5 @@
 /** A sample OPC UA server: a boiler with values of every kind, in namespaces of our choice, secured or not. */
+import { createHash } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runInThisContext } from "node:vm";
@@ -210,3 +211,18 @@ function buildCrowd(
     for (const node of nodes) node.setValueFromSource({ dataType: DataType.Double, value: tick });
   }, everyMs);
 }
+
+/** As a program: the sample on the port of the standard, counting, until it is stopped. */
+async function main(): Promise<void> {
+  const sample = await openSample({ port: 4840 });
+  const fingerprint = createHash("sha256").update(sample.server.getCertificate()).digest("hex");
+  process.stdout.write(`opc.tcp://127.0.0.1:${sample.port}/plant\nfingerprint ${fingerprint}\n`);
+  let steps = 0;
+  const counting = setInterval(() => sample.setMoving(++steps), 1_000);
+  process.once("SIGINT", () => {
+    clearInterval(counting);
+    void sample[Symbol.asyncDispose]();
+  });
+}
+
+if (import.meta.main) void main();

@@ -1,4 +1,7 @@
 /** The yardstick: the stack's own monitored items in one group, each value counted in its callback, nothing else. */
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { OPCUACertificateManager } from "node-opcua-certificate-manager";
 import {
   type ClientMonitoredItemGroup,
   MessageSecurityMode,
@@ -12,6 +15,10 @@ import { type OpcuaLoad, serveCount } from "./opcua-count.ts";
 const { port, count, everyMs, security } = childOptions<OpcuaLoad>();
 const client = OPCUAClient.create({
   endpointMustExist: false,
+  clientCertificateManager: new OPCUACertificateManager({
+    rootFolder: join(tmpdir(), "skerry-test-opcua-pki", "bare"),
+    automaticallyAcceptUnknownCertificate: true,
+  }),
   securityMode: security ? MessageSecurityMode.SignAndEncrypt : MessageSecurityMode.None,
   securityPolicy: security ? SecurityPolicy.Aes256_Sha256_RsaPss : SecurityPolicy.None,
 });
