@@ -1,11 +1,11 @@
 import { once } from "node:events";
 import { createServer } from "node:https";
 import type { TLSSocket } from "node:tls";
-import WebSocket, { WebSocketServer } from "ws";
 import { Fault } from "#std/fault";
 import { type Endpoint, listen } from "#std/listen";
 import type { Log } from "#std/log";
 import { Queue } from "#std/queue";
+import { WebSocket, WebSocketServer } from "#std/websocket";
 import type { Credentials } from "#std/x509";
 import { FRAME_LIMIT_BYTES } from "./frame.ts";
 

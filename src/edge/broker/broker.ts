@@ -13,7 +13,7 @@ import { openEngine } from "./engine.ts";
 import type { Said } from "./fanout.ts";
 import { Figures } from "./figures.ts";
 import { Ledger } from "./ledger.ts";
-import { openListener } from "./listeners.ts";
+import { openListener, openWebSocketListener } from "./listeners.ts";
 import { readTopic } from "./readers.ts";
 import { openBrokerStore } from "./store.ts";
 
@@ -95,8 +95,10 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
     await publishWills(ledger, fanout.deliver.bind(fanout), access, log);
     const main = scope.use(await openListener({ host, port }, take));
     const endpoints: Endpoint[] = [];
-    for (const listener of listeners) {
-      const { host, port } = scope.use(await openListener(listener, take));
+    const pages = options.websocket ? [{ ...options.websocket, tls: undefined, websocket: true }] : [];
+    for (const listener of [...pages, ...listeners]) {
+      const open = listener.websocket ? openWebSocketListener : openListener;
+      const { host, port } = scope.use(await open(listener, take));
       endpoints.push({ host, port });
     }
     scope.run("expiry", async (signal) => {

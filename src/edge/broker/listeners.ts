@@ -1,11 +1,14 @@
 import { readFileSync } from "node:fs";
+import { createServer as createHttpServer, type IncomingMessage } from "node:http";
+import { createServer as createHttpsServer } from "node:https";
 import { createServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { createServer as createTlsServer, type TLSSocket } from "node:tls";
 import { Fault } from "#std/fault";
 import { type Endpoint, listen } from "#std/listen";
+import { createWebSocketStream, WebSocketServer } from "#std/websocket";
 import type { Peer } from "./access.ts";
-import type { ListenerConfig } from "./config.ts";
+import { isLoopback, type ListenerConfig } from "./config.ts";
 
 /** Probes of an idle connection begin after this time, so that a half-open one does not stay. */
 const PROBE_MS = 60_000;
@@ -40,6 +43,59 @@ export async function openListener(
       await closed;
     },
   };
+}
+
+/** Bytes of one frame: far more than a packet, because a frame may carry many. */
+const FRAME_BYTES = 1_048_576;
+/** **Source:** MQTT 3.1.1, section 6, [MQTT-6.0.0-3]; `mqttv3.1` is what old libraries ask for. */
+const PROTOCOLS = ["mqtt", "mqttv3.1"];
+
+/** The same over WebSocket, for pages. Frames must be binary [MQTT-6.0.0-1]; a packet may span frames. */
+export async function openWebSocketListener(
+  { host, port, tls }: Pick<ListenerConfig, "host" | "port" | "tls">,
+  take: (socket: Duplex, peer: Peer) => void,
+): Promise<Listener> {
+  const server = tls ? createHttpsServer(files(tls)) : createHttpServer();
+  const sockets = new WebSocketServer({
+    server,
+    maxPayload: FRAME_BYTES,
+    perMessageDeflate: false,
+    handleProtocols: (offered) => PROTOCOLS.find((name) => offered.has(name)) ?? false,
+    verifyClient: ({ req }: { readonly req: IncomingMessage }) => isFromHere(req.headers.origin, req.headers.host),
+  });
+  sockets.on("connection", (socket, request) => {
+    socket.on("error", () => socket.terminate());
+    if (!PROTOCOLS.includes(socket.protocol)) return socket.terminate();
+    const stream = createWebSocketStream(socket);
+    stream.on("error", () => stream.destroy());
+    socket.on("message", (_, isBinary) => {
+      if (!isBinary) socket.terminate();
+    });
+    take(stream, { address: request.socket.remoteAddress ?? "", certificate: certificateOf(request.socket) });
+  });
+  const bound = await listen(server, { host, port }, "the MQTT broker's WebSocket");
+  return {
+    ...bound,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets.clients) socket.terminate();
+      sockets.close();
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+/**
+ * True when no page asks, or a page of this machine or of the very host it asks. A browser would let any page in the
+ * world talk to the broker on its user's loopback.
+ */
+export function isFromHere(origin: string | undefined, host: string | undefined): boolean {
+  if (origin === undefined) return true;
+  const url = URL.parse(origin);
+  if (!url) return false;
+  const name = url.hostname.replace(/^\[|\]$/g, "");
+  return isLoopback(name) || url.hostname === URL.parse(`http://${host}`)?.hostname;
 }
 
 function files({ certificate, key, authority }: NonNullable<ListenerConfig["tls"]>) {

@@ -1,7 +1,8 @@
-/** A broker alone, for the bare script. */
+/** A broker alone; with a folder it is durable. */
 import { openBroker } from "#edge/broker/broker";
 import { silent } from "#std/log";
-import { serveParent } from "../child.ts";
+import { childOptions, serveParent } from "../child.ts";
 
-const broker = await openBroker({ host: "127.0.0.1", port: 0, log: silent });
+const { dataDir } = childOptions<{ dataDir?: string }>();
+const broker = await openBroker({ host: "127.0.0.1", port: 0, log: silent, ...(dataDir ? { dataDir } : {}) });
 serveParent({ port: broker.port }, async () => await broker[Symbol.asyncDispose]());

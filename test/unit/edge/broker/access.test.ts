@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join as joinPath } from "node:path";
@@ -8,13 +9,15 @@ import { identityOf, ownerOf, rightsOf } from "#edge/broker/acl";
 import { type Broker, openBroker } from "#edge/broker/broker";
 import { aclRule, mqttConfig } from "#edge/broker/config";
 import { covers, isFilter, matches } from "#edge/broker/filter";
+import { isFromHere } from "#edge/broker/listeners";
 import { TopicTrie } from "#edge/broker/trie";
 import { createUsers, hashPassword } from "#edge/broker/users";
 import { silent } from "#std/log";
 import { parse } from "#std/schema";
+import { WebSocket } from "#std/websocket";
 import { createAuthority, issue } from "#std/x509";
 import { eventually } from "../../../rigs/eventually.ts";
-import { join, publishPacket, subscribePacket } from "./raw.ts";
+import { connectPacket, join, publishPacket, subscribePacket } from "./raw.ts";
 
 const matching: readonly (readonly [filter: string, topic: string, yes: boolean])[] = [
   ["a", "a", true],
@@ -131,6 +134,46 @@ describe("a table of rights", () => {
   ])("%j is no configuration: %s", (config, message) =>
     expect(() => parse(mqttConfig, config, "mqtt")).toThrow(message),
   );
+});
+
+test.each([
+  [undefined, "127.0.0.1:9001", true],
+  ["http://127.0.0.1:7080", "127.0.0.1:9001", true],
+  ["http://localhost:7080", "127.0.0.1:9001", true],
+  ["http://[::1]:7080", "[::1]:9001", true],
+  ["https://evil.example", "127.0.0.1:9001", false],
+  ["https://127.0.0.1.evil.example", "127.0.0.1:9001", false],
+  ["https://edge.example", "edge.example:9001", true],
+  ["null", "127.0.0.1:9001", false],
+])("a page of %s may talk to %s: %s", (origin, host, yes) => expect(isFromHere(origin, host)).toBe(yes));
+
+test("a page talks MQTT over WebSocket; one of elsewhere is refused", async () => {
+  const websocket = { host: "127.0.0.1", port: 0 };
+  await using broker = await openBroker({ host: "127.0.0.1", port: 0, log: silent, websocket });
+  const url = `ws://127.0.0.1:${broker.endpoints[0]?.port}`;
+  const page = new WebSocket(url, "mqtt");
+  const came: Buffer[] = [];
+  page.on("message", (bytes: Buffer) => came.push(bytes));
+  await once(page, "open");
+  page.send(connectPacket({ client: "page" }));
+  page.send(subscribePacket(1, ["a/#", 1]));
+  const long = publishPacket("a/b", "x".repeat(100_000), { qos: 1, id: 1 });
+  page.send(long.subarray(0, 70_000));
+  page.send(long.subarray(70_000));
+  await eventually(() => Buffer.concat(came).length > 100_000);
+  page.terminate();
+  for (const [protocol, options] of [
+    ["mqtt", { origin: "https://evil.example" }],
+    ["chat", {}],
+  ] as const) {
+    const stranger = new WebSocket(url, protocol, options);
+    stranger.on("error", () => {});
+    await new Promise((resolve) => stranger.on("close", resolve));
+  }
+  const texter = new WebSocket(url, "mqtt");
+  await once(texter, "open");
+  texter.send("text");
+  await once(texter, "close");
 });
 
 test("a password is right or not; a name nobody has is not", async () => {
