@@ -88,6 +88,17 @@ for (const [kind, speech] of Object.entries(speeches)) {
       }
     });
 
+    test("is always too slow gives no value rather than that of an earlier request", async () => {
+      await using device = await openFaultySerial(speech);
+      await using connection = await connect(device);
+      device.misbehave(({ good }, socket) => void setTimeout(() => socket.write(good), 1.5 * ANSWER_MS), true);
+      for (const value of [100, 200, 300]) {
+        set(device, value);
+        const seen = await visit(connection, twice, points.slice(0, 1));
+        expect(seen).toEqual({ outcome: "DEVICE_TIMEOUT", raws: [undefined] });
+      }
+    });
+
     test("never answers again is given up after eight requests, so that a dead serial server is found", async () => {
       await using device = await openFaultySerial(speech);
       await using connection = await connect(device);

@@ -121,6 +121,19 @@ describe("reading", () => {
     expect(readings).toMatchObject([{ ok: true, raw: 5, doubt: expect.any(String) }]);
   });
 
+  test("says at once that a checksum is wrong, and asks again", async () => {
+    const { connection, requests } = await open(() => "$5*00\r\n");
+    const station = driver.station.parse({
+      request: "?\\r\\n",
+      checksum: { name: "xor", form: "hex", mark: "*", skip: 1 },
+      retries: 2,
+      timeout: "1h",
+    });
+    const [reading] = await connection.read(station, [point({ regex: "^\\$(?<value>\\d)" })], forever);
+    expect(!reading?.ok && reading?.fault.message).toBe('the frame "$5*00" has no valid checksum');
+    expect(requests).toHaveLength(3);
+  });
+
   test("says in words what was wrong", async () => {
     const { connection } = await open(() => "\x02warm\r\n");
     const station = driver.station.parse({ request: "?\\r\\n", retries: 0 });
