@@ -13,9 +13,7 @@ export interface Framer {
   push(chunk: Buffer): void;
   /** Says that the line has been silent: ends a frame that ends so, and drops half of any other. */
   rest(): void;
-  /** Forgets what is incomplete, and begins anew. */
-  reset(): void;
-  /** Bytes since the last reset that belong to no frame, those that wait included. */
+  /** Bytes so far that belong to no frame, those that wait included. */
   readonly stray: number;
 }
 
@@ -65,11 +63,6 @@ export function openFramer(framing: Framing, take: TakeFrame): Framer {
       if (held > 0 && cutter.endsBySilence) take(pile.subarray(0, held));
       else stray += held;
       held = 0;
-      cutter.reset?.();
-    },
-    reset() {
-      held = 0;
-      stray = 0;
       cutter.reset?.();
     },
     get stray() {

@@ -6,7 +6,7 @@ import { extractor, withId } from "./extract.ts";
 import type { SerialAddress } from "./schema/address.ts";
 import type { SerialStation } from "./schema/station.ts";
 import { ID } from "./schema/text.ts";
-import { type Sum, sumOf } from "./sum.ts";
+import { sumOf } from "./sum.ts";
 import { render } from "./template.ts";
 
 /** One point of a group. */
@@ -34,7 +34,6 @@ export interface Plan {
 /** A station, ready for use. */
 export interface Dialect {
   readonly station: SerialStation;
-  readonly sum: Sum | undefined;
   readonly open: OpenFrame;
   isRefusal(text: string): boolean;
   isLast(text: string): boolean;
@@ -48,7 +47,6 @@ export function dialectOf(station: SerialStation): Dialect {
   const sum = checksum && sumOf(checksum);
   return {
     station,
-    sum,
     open: frameOpener(station),
     isRefusal: tester(refused, id),
     isLast: tester(last, id),

@@ -2,7 +2,7 @@
  * One exchange at a time on a line, and any number of listeners beside it. Knows when the line was silent, and that an
  * answer may still be owed to a request that was given up.
  */
-import { type Clock, systemClock } from "#std/clock";
+import type { Clock } from "#std/clock";
 import type { Fault } from "#std/fault";
 import { type Framer, openFramer, type TakeFrame } from "./framing.ts";
 import type { Line } from "./line.ts";
@@ -48,7 +48,7 @@ interface Sink {
 }
 
 /** Takes a line in hand. */
-export function openTalk(line: Line, clock: Clock = systemClock): Talk {
+export function openTalk(line: Line, clock: Clock): Talk {
   const sinks = new Set<Sink>();
   let gone: Fault | undefined;
   let lastByteMs = Number.NEGATIVE_INFINITY;
