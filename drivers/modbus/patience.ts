@@ -15,10 +15,12 @@ export interface Waits {
 
 interface Known {
   misses: number;
-  /** Slowest answer, forgotten slowly. */
-  slowestMs: number;
+  /** What an answer takes, smoothed, so that one hiccup does not count for long. */
+  typicalMs: number;
 }
 
+/** Weight of a new answer beside all before it. */
+const WEIGHT = 1 / 8;
 /** Misses in a row after which a unit counts as silent. */
 const SILENT_AFTER = 2;
 /** A silent unit is waited for at least this long. */
@@ -27,30 +29,31 @@ const KNOCK_MS = 100;
 const FULL_EVERY = 8;
 
 /**
- * A unit that is known to be silent holds up its neighbours only for a knock: a short time, though at least twice what
- * it ever took and four times what the slowest of the others takes, and no repetition. Alone on its link it holds up
+ * A unit that is known to be silent holds up its neighbours only for a knock: a short time, though at least four times
+ * what it or the slowest of the others takes, and no repetition. Alone on its link it holds up
  * nobody and always gets its full time.
  */
 export function openPatience({ timeoutMs, retries }: Waits): Patience {
   const units = new Map<number, Known>();
   const known = (unit: number) => {
-    const found = units.get(unit) ?? { misses: 0, slowestMs: 0 };
+    const found = units.get(unit) ?? { misses: 0, typicalMs: 0 };
     units.set(unit, found);
     return found;
   };
   return {
     of(unit, ownMs) {
-      const { misses, slowestMs } = known(unit);
+      const { misses } = known(unit);
       const ms = ownMs ?? (retries > 0 ? timeoutMs / (retries + 1) : undefined);
-      if (misses < SILENT_AFTER || units.size < 2 || misses % FULL_EVERY === 0) return { tries: retries + 1, ms };
-      let others = 0;
-      for (const [other, { slowestMs }] of units) if (other !== unit) others = Math.max(others, slowestMs);
-      return { tries: 1, ms: Math.min(ms ?? timeoutMs, Math.max(KNOCK_MS, 2 * slowestMs, 4 * others)) };
+      if (misses < SILENT_AFTER || units.size < 2) return { tries: retries + 1, ms };
+      if (misses % FULL_EVERY === 0) return { tries: 1, ms };
+      let slowest = 0;
+      for (const { typicalMs } of units.values()) slowest = Math.max(slowest, typicalMs);
+      return { tries: 1, ms: Math.min(ms ?? timeoutMs, Math.max(KNOCK_MS, 4 * slowest)) };
     },
     answered(unit, ms) {
       const entry = known(unit);
       entry.misses = 0;
-      entry.slowestMs = Math.max(ms, entry.slowestMs * 0.99);
+      entry.typicalMs += (ms - entry.typicalMs) * (entry.typicalMs === 0 ? 1 : WEIGHT);
     },
     missed(unit) {
       known(unit).misses++;

@@ -112,7 +112,7 @@ export type FaultyTransport = "tcp" | "tls" | "udp";
 
 /** A device that answers rightly, until it is told to misbehave at its next request. */
 export interface FaultyDevice extends AsyncDisposable {
-  readonly link: { readonly host: string; readonly port: number };
+  readonly link: { readonly host: string; readonly port: number; readonly tls?: object };
   readonly device: Unit;
   /** Requests that reached it. */
   readonly asked: number;

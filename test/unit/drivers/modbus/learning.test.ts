@@ -117,8 +117,8 @@ describe("patience", () => {
     for (let i = 0; i < 2; i++) patience.missed(1);
     expect(patience.of(1, undefined)).toEqual({ tries: 1, ms: 100 });
     for (let i = 0; i < 6; i++) patience.missed(1);
-    expect(patience.of(1, undefined)).toEqual({ tries: 2, ms: 500 });
-    patience.answered(1, 80);
+    expect(patience.of(1, undefined)).toEqual({ tries: 1, ms: 500 });
+    patience.answered(1, 40);
     for (let i = 0; i < 2; i++) patience.missed(1);
     expect(patience.of(1, undefined).ms).toBeCloseTo(160);
   });
