@@ -59,8 +59,15 @@ export async function openEdge(options: EdgeOptions, { drivers, clock, log }: Ed
     const store = scope.use(openStore(config.dataDir, log));
     const { limitMiB, limitAge } = config.outbox;
     const outbox = new Outbox(store.db, { limitBytes: limitMiB * 1024 * 1024, limitMs: limitAge });
+    const { external, ...mqtt } = config.mqtt;
+    const brokerLog = log.with({ part: "broker" });
     const broker = scope.use(
-      await openBroker({ ...config.mqtt, dataDir: config.dataDir, clock, log: log.with({ part: "broker" }) }),
+      external
+        ? await (await import("./bridge/external.ts")).openExternalBroker(external, {
+            node: identity?.node ?? "alone",
+            log: brokerLog,
+          })
+        : await openBroker({ ...mqtt, dataDir: config.dataDir, clock, log: brokerLog }),
     );
     const hasten = (linkKey: string) => supervisor.hasten(linkKey);
     const site = createSite({ broker, outbox, twins: () => twins, hasten, clock, log });
@@ -103,6 +110,13 @@ export async function openEdge(options: EdgeOptions, { drivers, clock, log }: Ed
     };
     const api = scope.use(await openApiServer(config.api, apiPorts));
 
+    const { bridge } = config;
+    if (bridge) {
+      const bridgePorts = { broker, dataDir: config.dataDir, node, metrics, log: log.with({ part: "bridge" }) };
+      // Loaded when it is used: the client library costs a third of a second.
+      const { serveBridge } = await import("./bridge/bridge.ts");
+      scope.run("bridge", (signal) => serveBridge(bridge, bridgePorts, signal));
+    }
     scope.run("wishes", (signal) => serveWishes({ twins, clock, broker }, signal));
     scope.run("commands", (signal) => serveCommands({ broker, commands }, signal));
     scope.run("housekeeping", async (signal) => {

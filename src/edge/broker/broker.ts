@@ -10,10 +10,11 @@ import { identityOf } from "./acl.ts";
 import { Admission } from "./admission.ts";
 import { type MqttConfig, mqttLimits } from "./config.ts";
 import { openEngine } from "./engine.ts";
-import type { Said } from "./fanout.ts";
+import type { Reader, Said } from "./fanout.ts";
 import { Figures } from "./figures.ts";
 import { Ledger } from "./ledger.ts";
 import { openListener, openWebSocketListener } from "./listeners.ts";
+import type { Publication } from "./queues.ts";
 import { readTopic } from "./readers.ts";
 import { openBrokerStore } from "./store.ts";
 
@@ -30,7 +31,9 @@ export interface Broker extends Endpoint, AsyncDisposable {
   /** Yields what clients publish from now on until the signal aborts. A slow reader loses the oldest. */
   subscribe<P extends string, T>(topic: Topic<P, T>, signal: AbortSignal): AsyncIterable<Message<P, T>>;
   /** Listens to a filter, undecoded, until the returned function is called. */
-  listen(filter: string, reader: (topic: string, payload: Uint8Array) => void): () => void;
+  listen(filter: string, reader: Reader): () => void;
+  /** Publishes for somebody else, such as a bridge; resolves when all who are owed the message have it on disk. */
+  inject(publication: Publication): Promise<void>;
   /** What it counted. */
   readonly figures: BrokerFigures;
   /** Where else it listens. */
@@ -110,7 +113,7 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
 
     const publishText = (topic: string, text: string, retain: boolean) => {
       if (retain) ledger.retained.say(topic, text);
-      fanout.deliver({ topic, payload: text, qos: 0 });
+      fanout.deliver({ topic, payload: text, qos: 0, retain });
     };
 
     return {
@@ -126,6 +129,14 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
       subscribe: (topic, signal) =>
         readTopic(topic, (filter, reader) => fanout.listen(filter, reader), { log, signal }),
       listen: (filter, reader) => fanout.listen(filter, reader),
+      async inject(publication) {
+        const { topic, qos, payload, retain } = publication;
+        const targets = ledger.durableTargets(topic, qos);
+        if (qos > 0 && (targets.length > 0 || retain)) await ledger.queues.publish(publication, targets);
+        if (retain && qos > 0) ledger.retained.keep({ topic, payload, qos });
+        else if (retain) ledger.retainSoon(topic, payload);
+        fanout.deliver(publication);
+      },
       figures: {
         get connects() {
           return figures.connects;

@@ -220,7 +220,9 @@ export async function openEngine({ ledger, access, limits, figures, log }: Engin
         return client !== undefined && memberOf(client)?.isResumed === true;
       },
     }),
-    mq: emitter((packet) => fanout.deliver({ ...packet, payload: packet.payload as Uint8Array })),
+    mq: emitter((packet) =>
+      fanout.deliver({ ...packet, payload: packet.payload as Uint8Array, retain: packet.retain === true }),
+    ),
     preConnect: (client, packet, done) => {
       const member = memberOf(client);
       if (member) member.will = packet.will as PublishPacket | undefined;

@@ -6,7 +6,7 @@ import type { Qos, Session } from "./session.ts";
 import { TopicTrie } from "./trie.ts";
 
 /** Somebody within the node who listens. */
-export type Reader = (topic: string, payload: Uint8Array) => void;
+export type Reader = (topic: string, payload: Uint8Array, retain: boolean) => void;
 
 /** What the node or a client says now. */
 export interface Said {
@@ -14,6 +14,7 @@ export interface Said {
   /** Text is encoded when somebody listens. */
   readonly payload: Uint8Array | string;
   readonly qos: Qos;
+  readonly retain: boolean;
 }
 
 export interface FanoutPorts {
@@ -45,14 +46,14 @@ export class Fanout {
   }
 
   /** On the way of every value: nothing is encoded when nobody listens. */
-  deliver({ topic, payload, qos: published }: Said): void {
+  deliver({ topic, payload, qos: published, retain }: Said): void {
     const { ledger, figures, overrun, backlogBytes } = this.#ports;
     let bytes: Uint8Array | undefined;
     const encoded = () => {
       bytes ??= typeof payload === "string" ? Buffer.from(payload) : payload;
       return bytes;
     };
-    this.#readers.match(topic, (reader) => reader(topic, encoded()));
+    this.#readers.match(topic, (reader) => reader(topic, encoded(), retain));
     let frame: Buffer | undefined;
     for (const session of ledger.targets(topic)) {
       const { line } = session;
