@@ -85,7 +85,7 @@ const user = z.strictObject({
   password: z
     .string()
     .regex(/^scrypt\$\d+\$\d+\$\d+\$[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=]+$/, "must be a hash: scrypt$N$r$p$salt$key")
-    .describe("Hash of the password, as `edgeadm mqtt hash` prints it."),
+    .describe("Hash of the password: scrypt (RFC 7914) with its parameters, salt and key in base64."),
 });
 export type MqttUser = z.infer<typeof user>;
 
