@@ -214,7 +214,7 @@ export async function serveCommands(
   signal: AbortSignal,
 ): Promise<void> {
   await using scope = new Scope(signal);
-  for await (const message of broker.subscribe(topics.command, signal)) {
+  for await (const message of broker.subscribe(topics.command, scope.signal)) {
     const { params } = message;
     if (!message.ok) {
       const { code, message: text } = message.fault;
@@ -235,4 +235,5 @@ export async function serveCommands(
       broker.publish(topics.commandResult, params, { id, ...result });
     });
   }
+  await scope.done();
 }

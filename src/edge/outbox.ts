@@ -1,5 +1,7 @@
 import { Bell } from "#std/bell";
+import { Fault } from "#std/fault";
 import type { Database } from "#std/sqlite";
+import { FRAME_LIMIT_BYTES } from "#wire/frame";
 import type { Range, Row } from "#wire/messages";
 import type { Layout } from "#wire/pack";
 
@@ -30,6 +32,8 @@ export interface NewRow extends Omit<Row, "seq" | "layout"> {
 
 /** Bytes a row takes beside its body. */
 const ROW_BYTES = 80;
+/** A frame carries it with room to spare, uncompressed and with its names. */
+const MOST_ROW_BYTES = FRAME_LIMIT_BYTES / 4;
 
 /**
  * What the cloud must get exactly once: numbered, durable, in order. `append` promises; the uplink reads and, when the
@@ -70,15 +74,21 @@ export class Outbox {
     return this.#droppedTotal;
   }
 
-  /** Adds a row; `also` runs in the same transaction. Resolves when both are on disk. */
+  /**
+   * Adds a row; `also` runs in the same transaction. Resolves when both are on disk.
+   * @throws {Fault} `OVERLOADED` when the row is too large to be sent, `DISK_FULL`.
+   */
   async append({ layout, ...row }: NewRow, also?: () => void): Promise<void> {
+    const bytes = Buffer.byteLength(row.body);
+    if (bytes > MOST_ROW_BYTES)
+      throw new Fault("OVERLOADED", `a row of ${row.device} has ${bytes} bytes, over the limit of ${MOST_ROW_BYTES}`);
     const work = () => {
       also?.();
       const source = this.#source(row, layout);
-      const { lastInsertRowid } = this.#sql.insert.run(source, row.at, row.body);
+      const { lastInsertRowid } = this.#insert(source, row);
       this.#head = Number(lastInsertRowid);
       this.#rows++;
-      this.#bytes += Buffer.byteLength(row.body) + ROW_BYTES;
+      this.#bytes += bytes + ROW_BYTES;
       if (this.#bytes > this.#limits.limitBytes) this.#dropOldest(row.at);
     };
     await this.#commit(work, GATHER_MS);
@@ -129,6 +139,16 @@ export class Outbox {
   }
   async told({ range }: Dropped): Promise<void> {
     await this.#db.commit(() => this.#sql.forget.run(...range));
+  }
+
+  #insert(source: number, { at, body }: Pick<Row, "at" | "body">) {
+    try {
+      return this.#sql.insert.run(source, at, body);
+    } catch (error) {
+      // The savepoint takes a new source back, so what is remembered of it must go too.
+      this.#sources.clear();
+      throw error;
+    }
   }
 
   /** Number of a row's source; a new one is written within the caller's transaction. */

@@ -38,7 +38,7 @@ interface Names {
 export function createSite({ broker, outbox, twins, hasten, clock, log }: SitePorts): Site {
   const names = new WeakMap<object, Names>();
   const online = new WeakMap<DeviceTwin, boolean>();
-  const told = new WeakMap<DeviceTwin, Conflict>();
+  const told = new WeakSet<Conflict>();
   let values = 0;
 
   function namesOf(twin: DeviceTwin): Names {
@@ -108,8 +108,8 @@ export function createSite({ broker, outbox, twins, hasten, clock, log }: SitePo
     desired(twin, index) {
       const wish = twin.properties[index]?.desired;
       const conflict = twin.properties[index]?.conflict;
-      if (conflict && conflict !== told.get(twin)) {
-        told.set(twin, conflict);
+      if (conflict && !told.has(conflict)) {
+        told.add(conflict);
         event(twin, { type: "Warning", reason: "Conflict", message: conflictText(twin, index, conflict) });
       }
       if (!publishWish(twin, index) || !wish) return;

@@ -45,6 +45,8 @@ const COMPRESSION = {
 const PROTOCOL = "skerry.v1";
 /** Frames that may wait for the reader. The other side waits for acknowledgements long before. */
 const MOST_FRAMES = 10_000;
+/** Bytes that may wait for the reader before the other side is made to wait. */
+const MOST_WAITING_BYTES = 8 * 1024 * 1024;
 const HANDSHAKE_MS = 10_000;
 
 /**
@@ -132,12 +134,25 @@ export async function openCarrierServer(
 
 function carry(socket: WebSocket, peer: string): Carrier {
   const frames = new Queue<Uint8Array>(MOST_FRAMES);
+  let waitingBytes = 0;
   socket.on("message", (data: Buffer) => {
+    waitingBytes += data.length;
+    // The other side is slowed down by TCP itself while the reader is behind.
+    if (waitingBytes > MOST_WAITING_BYTES) socket.pause();
     // Losing a frame in the middle would break the order, so a reader that is this far behind loses the connection.
     if (!frames.push(data)) socket.terminate();
   });
   socket.on("close", () => frames.close());
   socket.on("error", () => socket.terminate());
+
+  async function* read(): AsyncGenerator<Uint8Array> {
+    for await (const frame of frames) {
+      waitingBytes -= frame.length;
+      if (socket.isPaused && waitingBytes <= MOST_WAITING_BYTES / 2) socket.resume();
+      yield frame;
+    }
+  }
+
   return {
     peer,
     get bufferedBytes() {
@@ -146,9 +161,11 @@ function carry(socket: WebSocket, peer: string): Carrier {
     send(frame) {
       if (socket.readyState === WebSocket.OPEN) socket.send(frame);
     },
-    frames,
+    frames: read(),
     close(reason) {
       if (socket.readyState !== WebSocket.OPEN) return socket.terminate();
+      // A paused socket would not hear the other side's goodbye.
+      if (socket.isPaused) socket.resume();
       socket.close(1000, reason.slice(0, 120));
       setTimeout(() => socket.terminate(), 1000).unref();
     },

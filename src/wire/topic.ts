@@ -30,7 +30,7 @@ interface Definition<P extends string, T> {
   readonly pattern: P;
   readonly summary: string;
   readonly body: Schema<T>;
-  /** @default 1 */
+  /** What its publisher should use. The node itself speaks at 0: what matters is retained, or answered. @default 0 */
   readonly qos?: 0 | 1;
   /** @default false */
   readonly retain?: boolean;
@@ -38,7 +38,7 @@ interface Definition<P extends string, T> {
 
 /** Declares a topic. All are declared in `topics.ts`; a topic string appears nowhere else. */
 export function topic<const P extends string, T>(definition: Definition<P, T>): Topic<P, T> {
-  const { pattern, summary, body, qos = 1, retain = false } = definition;
+  const { pattern, summary, body, qos = 0, retain = false } = definition;
   const levels = pattern.split("/").map((text) => ({ text, name: nameIn(text) as Name<P> | undefined }));
   return {
     pattern,

@@ -12,7 +12,6 @@ export const topics = {
     pattern: "devices/{device}/reported/{property}",
     summary: "The last value of a property; sent on change (dead band, heartbeat).",
     body: z.object({ value: value.optional(), at, quality, reason: z.string().optional() }),
-    qos: 0,
     retain: true,
   }),
   telemetry: topic({
@@ -24,7 +23,6 @@ export const topics = {
       values: z.record(z.string(), value),
       bad: z.record(z.string(), z.string()).optional(),
     }),
-    qos: 0,
   }),
   desired: topic({
     pattern: "devices/{device}/desired/{property}",
@@ -34,6 +32,7 @@ export const topics = {
   }),
   set: topic({
     pattern: "devices/{device}/desired/{property}/set",
+    qos: 1,
     summary: "A local application's wish; with `forMs` it ends by itself after that time.",
     body: z.strictObject({ value, id: id.optional(), forMs: z.number().int().min(1).max(31_536_000_000).optional() }),
   }),
@@ -50,6 +49,7 @@ export const topics = {
   }),
   command: topic({
     pattern: "devices/{device}/commands/{command}",
+    qos: 1,
     summary: "Tells a device to do something, once per id, within the deadline.",
     body: z.strictObject({
       id: id.min(1),

@@ -1,6 +1,6 @@
-import { encode } from "#devices/codec";
+import { encode, same } from "#devices/codec";
 import type { Connection, Driver, Reading } from "#devices/driver";
-import { due, refuse, written } from "#devices/twin";
+import { due, type PropertyTwin, refuse, settle, written } from "#devices/twin";
 import { backoffMs } from "#std/backoff";
 import { Bell } from "#std/bell";
 import type { Clock } from "#std/clock";
@@ -30,6 +30,8 @@ const MOST_JOBS = 64;
 const RECONNECT = { firstMs: 250, longestMs: 15_000 };
 const CONNECT_MS = 5_000;
 const DEFAULT_TIMEOUT_MS = 1_000;
+/** A wish that was not answered is told again after this, when no visit does so sooner. */
+const RETRY_MS = 1_000;
 const ANSWERING: Health = { online: true, reason: "Answering", message: "the last visit was answered" };
 
 /**
@@ -46,6 +48,10 @@ export class Bus {
   readonly #changed = new Bell();
   #devices: readonly DeviceTwin[] = [];
   readonly #jobs: Job[] = [];
+  /** When wishes that nobody answered are told again. */
+  #retryAtMs = Infinity;
+  /** Connections in a row that brought nothing. One that opens and drops at once is no success. */
+  #failures = 0;
   #turns = new Turns<Visit>([], 0, false);
   #visits: readonly Visit[] = [];
   #pushed: readonly Visit[] = [];
@@ -106,13 +112,11 @@ export class Bus {
   async serve(signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#ports;
     const { protocol } = this.#driver;
-    let failures = 0;
     while (!signal.aborted) {
       try {
         await using connection = await this.#connect(signal);
         await using scope = new Scope(signal);
-        log.info("link up", { protocol, devices: this.#devices.length });
-        failures = 0;
+        if (this.#failures === 0) log.info("link up", { protocol, devices: this.#devices.length });
         scope.run("visits", (signal) => this.#work(connection, signal));
         scope.run("pushes", (signal) => this.#watchAll(connection, signal));
         await scope.done();
@@ -122,9 +126,9 @@ export class Bus {
         const fault = Fault.is(error)
           ? error
           : new Fault("LINK_LOST", `the ${protocol} driver broke`, { cause: error });
-        if (!Fault.is(error) || failures === 0) log.warn("link lost", { protocol, error });
+        if (!Fault.is(error) || this.#failures === 0) log.warn("link lost", { protocol, error });
         for (const twin of this.#devices) this.#offline(twin, fault);
-        await clock.sleep(backoffMs(RECONNECT, failures++), signal).catch(() => undefined);
+        await clock.sleep(backoffMs(RECONNECT, this.#failures++), signal).catch(() => undefined);
       }
     }
   }
@@ -166,11 +170,19 @@ export class Bus {
       // On a bus that is never done there is always a visit due.
       if (this.#bell.take()) await this.#writeWishes(connection, signal);
       const turn = this.#turns.next();
-      const waitMs = turn ? Math.ceil(turn.dueMs - clock.monotonic()) : undefined;
-      if (!turn || (waitMs ?? 1) > 0) {
-        if (await this.#bell.wait(signal, waitMs)) await this.#writeWishes(connection, signal);
+      const dueMs = Math.min(turn?.dueMs ?? Infinity, this.#retryAtMs);
+      const waitMs = Math.ceil(dueMs - clock.monotonic());
+      if (waitMs > 0) {
+        if (await this.#bell.wait(signal, waitMs === Infinity ? undefined : waitMs))
+          await this.#writeWishes(connection, signal);
         continue;
       }
+      if (this.#retryAtMs <= clock.monotonic()) {
+        this.#retryAtMs = Infinity;
+        this.#bell.ring();
+        continue;
+      }
+      if (!turn) continue;
       signal.throwIfAborted();
       const turns = this.#turns;
       const answered = await this.#visit(turn.who, connection, signal);
@@ -204,12 +216,14 @@ export class Bus {
   }
 
   #take(visit: Visit, readings: readonly Reading[]): void {
-    const { twins, visited, clock } = this.#ports;
+    const { twins, visited, clock, log } = this.#ports;
     const { twin } = visit;
     const taken = take(visit, readings, ++twin.seq);
     twin.lastSeen = clock.now();
     visited(visit, taken);
     for (const [index, next] of taken.settled) this.#settle(twin, index, next);
+    if (this.#failures > 0) log.info("link up again", { protocol: this.#driver.protocol, failures: this.#failures });
+    this.#failures = 0;
     const isBack = !twin.health.online;
     if (isBack || taken.settled.some(([, { desired }]) => desired?.state === "pending")) this.#bell.ring();
     twins.setHealth(twin, ANSWERING);
@@ -235,35 +249,56 @@ export class Bus {
       if (!this.#devices.includes(twin)) return;
       if (!due(twin.properties[index] ?? {})) continue;
       wrote = true;
-      await this.#write(twin, index, connection, signal);
+      // Who does not answer one wish would not answer the next either, and the neighbours wait.
+      if (!(await this.#write(twin, index, connection, signal))) break;
     }
     // The next reading shows whether it took.
     if (!wrote) return;
     for (const visit of this.#visits) if (visit.twin === twin) this.#turns.hasten(visit, clock.monotonic());
   }
 
-  async #write(twin: DeviceTwin, index: number, connection: Connection, signal: AbortSignal): Promise<void> {
+  /** Writes a wish. False when nobody answered: it is tried again. */
+  async #write(twin: DeviceTwin, index: number, connection: Connection, signal: AbortSignal): Promise<boolean> {
     const { twins, clock } = this.#ports;
     const { device } = twin;
     const property = device?.properties[index];
     const point = device?.points[index];
     const wish = due(twin.properties[index] ?? {});
-    if (!device || !property || !point || !wish) return;
+    if (!device || !property || !point || !wish) return true;
     using limit = deadline(this.#timeoutMs, signal);
     try {
       await connection.write(device.station, point, encode(property, wish.value), limit.signal);
       const now = twin.properties[index] ?? {};
-      if (now.desired === wish) this.#settle(twin, index, written(now, property.access !== "write"));
-      if (this.#isRead(twin)) return;
+      if (now.desired === wish) this.#settle(twin, index, this.#confirmed(twin, index, now));
+      if (this.#isRead(twin)) return true;
       twin.lastSeen = clock.now();
       twins.setHealth(twin, ANSWERING);
+      return true;
     } catch (error) {
-      if (limit.expired && !signal.aborted) return;
+      if (limit.expired && !signal.aborted) return this.#retry();
       if (!Fault.is(error) || error.code === "LINK_LOST") throw error;
-      if (error.retry) return;
+      if (error.retry) return this.#retry();
       const now = twin.properties[index] ?? {};
       if (now.desired === wish) this.#settle(twin, index, refuse(now, `${error.code}: ${error.message}`));
+      return true;
     }
+  }
+
+  /** A device that is not visited would not be asked again by itself. */
+  #retry(): false {
+    const { clock } = this.#ports;
+    this.#retryAtMs = Math.min(this.#retryAtMs, clock.monotonic() + RETRY_MS);
+    return false;
+  }
+
+  /** The twin after the device confirmed a write. What it pushes it does not push again when it is that value already. */
+  #confirmed(twin: DeviceTwin, index: number, now: PropertyTwin): PropertyTwin {
+    const property = twin.device?.properties[index];
+    const next = written(now, property?.access !== "write");
+    const isPushed = this.#pushed.some((visit) => visit.twin === twin && visit.indexes.includes(index));
+    const { value, quality } = now.reported ?? {};
+    if (!isPushed || !property || !now.desired || value === undefined || quality !== "good") return next;
+    return same(property, now.desired.value, value) ? settle(next, value, (a, b) => same(property, a, b)) : next;
   }
 
   #settle(twin: DeviceTwin, index: number, next: Parameters<Twins["settle"]>[2]): void {
