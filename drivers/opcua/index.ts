@@ -1,5 +1,5 @@
 /**
- * OPC UA: `dial.ts` finds, checks and opens a server, `line.ts` keeps the session, `read.ts`, `write.ts` and `watch.ts` use
+ * OPC UA: `host.ts` runs the stack in a thread, `worker.ts`; there `dial.ts` finds, checks and opens a server, `line.ts` keeps the session, `read.ts`, `write.ts` and `watch.ts` use
  * it, `value.ts`, `encode.ts` and `status.ts` turn its words into ours. `stack.ts` is the door to `node-opcua-client`.
  *
  * **Source:** OPC 10000-4 v1.05 (Services).
@@ -8,14 +8,13 @@ import { join } from "node:path";
 import type { Driver, Raw } from "#devices/driver";
 import { type BrowseOptions, browseLine, type Found } from "./browse.ts";
 import { callMethod } from "./call.ts";
-import { openConnection } from "./connection.ts";
-import { abortable, dial, discover } from "./dial.ts";
+import { abortable, discover } from "./dial.ts";
 import { choose, type Presented, presentedBy } from "./endpoint.ts";
-import { type Identity, openIdentity } from "./identity.ts";
-import { openLine, PATIENCE, type Patience } from "./line.ts";
+import { openHost } from "./host.ts";
+import { lineTo, openInProcess, openStack } from "./in-process.ts";
+import { PATIENCE, type Patience } from "./line.ts";
 import { nodeOf } from "./plan.ts";
 import { address, link, type OpcuaAddress, type OpcuaLink, type OpcuaStation, station } from "./schema.ts";
-import { loadStack } from "./stack.ts";
 import { folderTrust, memoryTrust, type TrustStore } from "./trust.ts";
 
 /** What the driver is made of. */
@@ -25,10 +24,10 @@ export interface OpcuaOptions {
    * and a server must be pinned by `trust.fingerprint` in its link.
    */
   readonly trustDir?: string;
-  /** Milliseconds since the Unix epoch. @default the machine's clock */
-  readonly now?: () => number;
   /** How long a broken or silent server is waited for. @default 10 s and 12 s */
   readonly patience?: Patience;
+  /** Where the stack lives: in a thread, so that what it throws costs its links and not the node. @default "thread" */
+  readonly isolation?: "thread" | "none";
 }
 
 /** The driver, and what people need to decide about servers. */
@@ -51,27 +50,12 @@ export interface MethodCall {
   readonly args: Readonly<Record<string, Raw>>;
 }
 
-/** The OPC UA driver. Nothing of `node-opcua-client` is loaded before the first link is opened. */
-export function opcua({ trustDir, now = Date.now, patience = PATIENCE }: OpcuaOptions = {}): OpcuaDriver {
+/** The OPC UA driver. Nothing of `node-opcua-client` is loaded before the first link is opened, and then in a thread. */
+export function opcua({ trustDir, patience = PATIENCE, isolation = "thread" }: OpcuaOptions = {}): OpcuaDriver {
   const trust = trustDir === undefined ? memoryTrust() : folderTrust(join(trustDir, "servers"));
-  let identity: Promise<Identity> | undefined;
-  /** The key is made once, beside whoever waits: a slow machine may need longer for it than one connect may take. */
-  const open = async () => {
-    const stack = await loadStack();
-    identity ??= openIdentity(stack, trustDir === undefined ? undefined : join(trustDir, "own"));
-    try {
-      return { stack, identity: await identity };
-    } catch (error) {
-      identity = undefined;
-      throw error;
-    }
-  };
-
-  const lineTo = async (link: OpcuaLink, signal: AbortSignal) => {
-    const ports = await abortable(signal, open);
-    const dialled = await dial(link, { ...ports, trust, pingMs: patience.pingMs }, signal);
-    return await openLine(ports.stack, dialled, { url: link.endpoint, patience }, signal);
-  };
+  const identityDir = trustDir === undefined ? undefined : join(trustDir, "own");
+  const here = { identityDir, trust, patience, now: Date.now };
+  const host = openHost();
 
   return {
     protocol: "opcua",
@@ -84,21 +68,23 @@ export function opcua({ trustDir, now = Date.now, patience = PATIENCE }: OpcuaOp
 
     async connect(link, signal) {
       signal.throwIfAborted();
-      return openConnection(await lineTo(link, signal), now);
+      if (isolation === "none") return await openInProcess(here, link, signal);
+      const decisions = await trust.list();
+      return await host.open({ do: "connect", link, identityDir, decisions, patience }, signal);
     },
 
     async presented(link, signal) {
-      const endpoints = await discover(await abortable(signal, open), link, signal);
+      const endpoints = await discover(await abortable(signal, () => openStack(identityDir)), link, signal);
       return presentedBy(choose(endpoints, link.security, link.endpoint), endpoints, link.endpoint);
     },
 
     async *browse(link, options, signal) {
-      await using line = await lineTo(link, signal);
+      await using line = await lineTo(here, link, signal);
       yield* browseLine(line, options, signal);
     },
 
     async call(link, { station, object, method, args }, signal) {
-      await using line = await lineTo(link, signal);
+      await using line = await lineTo(here, link, signal);
       const called = { object: nodeOf(line, station, object), method: nodeOf(line, station, method) };
       return await callMethod(line, called, args, signal);
     },

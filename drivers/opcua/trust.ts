@@ -59,9 +59,9 @@ export function folderTrust(folder: string): TrustStore {
   };
 }
 
-/** Decisions that end with the process. */
-export function memoryTrust(): TrustStore {
-  const decisions = new Map<string, Decision>();
+/** Decisions that end with the process. @param known - those that were made before. */
+export function memoryTrust(known: readonly Decision[] = []): TrustStore {
+  const decisions = new Map(known.map((one) => [keyOf(one.endpoint, one.fingerprint), one]));
   const decide = async (endpoint: string, certificate: Certificate, state: Decision["state"]) => {
     decisions.set(keyOf(endpoint, certificate.fingerprint), decisionOf(endpoint, certificate, state));
   };

@@ -1,13 +1,16 @@
+import { createPrivateKey, webcrypto } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { type OpcuaOptions, opcua } from "#drivers/opcua/index";
+import { opcua } from "#drivers/opcua/index";
 import { policies } from "#drivers/opcua/schema";
 import { problems } from "#std/schema";
 import { openSample, PLANT_A, type Sample, USER } from "../rigs/opcua-server.ts";
 
 const forever = new AbortController().signal;
+/** One for all: each driver has a thread of its own. */
+const driver = opcua();
 let sample: Sample;
 let folder: string;
 let fingerprint: string;
@@ -17,7 +20,6 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "skerry-opcua-"));
   writeFileSync(join(folder, "password"), `${USER.password}\n`);
   writeFileSync(join(folder, "wrong"), "guess");
-  const driver = opcua();
   fingerprint = (await driver.presented(driver.link.parse({ endpoint: endpointOf(sample) }), forever)).fingerprint;
 });
 
@@ -51,7 +53,6 @@ describe("a server that nobody has decided about", () => {
   });
 
   test("shows how it can be talked to, and how users show who they are", async () => {
-    const driver = opcua();
     const { endpoints, subject, notAfter } = await driver.presented(
       driver.link.parse({ endpoint: endpointOf(sample) }),
       forever,
@@ -78,7 +79,7 @@ describe("a pinned server", () => {
 
   test("is refused when it shows another certificate", async () => {
     await using other = await openSample({ pki: "b" });
-    const connecting = connect({ trust: { fingerprint } }, {}, other);
+    const connecting = connect({ trust: { fingerprint } }, other);
     await expect(connecting).rejects.toThrow(`shows another certificate than ${fingerprint}`);
   });
 });
@@ -104,7 +105,7 @@ describe("users", () => {
 
   test("who are anonymous do not come in where they are not wanted", async () => {
     await using strict = await openSample({ allowAnonymous: false });
-    const connecting = connect({ trust: { fingerprint } }, {}, strict);
+    const connecting = connect({ trust: { fingerprint } }, strict);
     await expect(connecting).rejects.toMatchObject({
       code: "CONFIG_INVALID",
       message: expect.stringContaining("link.user"),
@@ -112,8 +113,31 @@ describe("users", () => {
   });
 });
 
+describe("users with a certificate", () => {
+  test("come in by certificate and key from files", async () => {
+    const { crypto_utils: utils } = await import("node-opcua-client");
+    const algorithm = { name: "RSASSA-PKCS1-v1_5", modulusLength: 2048, hash: "SHA-256" };
+    const publicExponent = new Uint8Array([1, 0, 1]);
+    const keys = await webcrypto.subtle.generateKey({ ...algorithm, publicExponent }, true, ["sign", "verify"]);
+    const purpose = utils.CertificatePurpose.ForUserAuthentication;
+    const days = { notBefore: new Date(Date.now() - 60_000), validity: 10 };
+    const { cert } = await utils.createSelfSignedCertificate({
+      privateKey: keys.privateKey,
+      subject: "/CN=operator",
+      purpose,
+      ...days,
+    });
+    const der = Buffer.from(await webcrypto.subtle.exportKey("pkcs8", keys.privateKey));
+    const key = createPrivateKey({ key: der, format: "der", type: "pkcs8" }).export({ format: "pem", type: "pkcs8" });
+    writeFileSync(join(folder, "user.pem"), cert);
+    writeFileSync(join(folder, "user.key"), key);
+    const user = { certificateFrom: { file: join(folder, "user.pem") }, keyFrom: { file: join(folder, "user.key") } };
+    expect(await readFirst({ user, trust: { fingerprint } })).toMatchObject({ ok: true });
+  });
+});
+
 describe("a link", () => {
-  const { link } = opcua();
+  const { link } = driver;
   const endpoint = "opc.tcp://plc:4840";
 
   test.each([
@@ -137,13 +161,12 @@ function endpointOf({ port }: Sample): string {
   return `opc.tcp://127.0.0.1:${port}/plant`;
 }
 
-async function connect(link: object, options: OpcuaOptions = {}, to: Sample = sample) {
-  const driver = opcua(options);
+async function connect(link: object, to: Sample = sample) {
   return await driver.connect(driver.link.parse({ endpoint: endpointOf(to), ...link }), forever);
 }
 
 async function readFirst(link: object) {
-  const { station, address } = opcua();
+  const { station, address } = driver;
   await using connection = await connect(link);
   const point = { property: "first", address: address.parse({ nodeId: "s=First" }) };
   const [reading] = await connection.read(station.parse({ namespaceUri: PLANT_A }), [point], forever);

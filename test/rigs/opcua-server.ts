@@ -47,6 +47,8 @@ export async function openSample(options: SampleOptions = {}): Promise<Sample> {
   const { port = 0, namespaces = [PLANT_A, PLANT_B], pki = "a", allowAnonymous = true, limit } = options;
   const stack = await import("node-opcua-client");
   const { StatusCodes } = stack;
+  stack.setLogLevel(stack.LogLevel.Emergency);
+  for (const set of [stack.setWarningLogger, stack.setErrorLogger]) set(() => {});
   const { OPCUACertificateManager } = await import("node-opcua-certificate-manager");
   const { OPCUAServer } = await import("node-opcua-server");
   const manager = (name: string) =>
