@@ -1,13 +1,14 @@
 /** Shows the planner's work: what would be asked of a device, what of it is waste, and how long it takes on its link. */
-import type { Exchange, Lesson, Point } from "#devices/driver";
+import type { Experience, Plan, PlanRow, Point } from "#devices/driver";
 import { bitsOf, silenceMs } from "./dial.ts";
 import type { ModbusLink, SerialLink } from "./link.ts";
 import { readRequest } from "./pdu.ts";
 import { isBits, plan, type Span, sizeOf } from "./plan.ts";
 import type { ModbusAddress, ModbusStation, Table } from "./schema.ts";
+import { tell } from "./tell.ts";
 
 /** One request of a plan. */
-export interface PlannedRequest {
+export interface PlannedRequest extends PlanRow {
   readonly unit: number;
   /** Function code. */
   readonly fc: number;
@@ -15,32 +16,11 @@ export interface PlannedRequest {
   readonly start: number;
   /** Registers, or bits for coils and discretes. */
   readonly count: number;
-  readonly properties: readonly string[];
-  /** Of `count` those that no property wants. */
-  readonly wasted: number;
-  /** Bytes on the wire in both directions, with their frames. */
-  readonly bytes: number;
-  /** Estimated time; undefined when nothing is known about the link. */
-  readonly ms: number | undefined;
 }
 
 /** A plan with what it costs. */
-export interface Explanation {
+export interface Explanation extends Plan {
   readonly requests: readonly PlannedRequest[];
-  /** Registers and bits asked for in one cycle. */
-  readonly asked: number;
-  readonly wasted: number;
-  /** Estimated time of one cycle, and its reason in words. */
-  readonly cycleMs: number | undefined;
-  readonly basis: string;
-}
-
-/** What is known beyond the declaration. */
-export interface Experience {
-  /** What the device has taught: `connection.learned(station)`. */
-  readonly lessons?: readonly Lesson[];
-  /** Measured time from request to answer: {@link roundTripMs}. */
-  readonly roundTripMs?: number | undefined;
 }
 
 /** What a device on a line is taken to need before it answers, when nothing was measured. */
@@ -55,12 +35,16 @@ export function explain(
 ): Explanation {
   const requests = plan(points, station, lessons).map((span) => {
     const bytes = bytesOf(span, link);
+    const pdu = readRequest(span);
+    const request = Uint8Array.of(station.unit, ...pdu);
     return {
+      request: tell({ at: 0, ms: 0, request, answer: undefined }).asked,
       unit: station.unit,
-      fc: readRequest(span)[0] ?? 0,
+      fc: pdu[0] ?? 0,
       table: span.table,
       start: span.start,
       count: span.count,
+      asked: span.count,
       properties: span.parts.map(({ index }) => points[index]?.property ?? ""),
       wasted: span.count - wanted(span),
       bytes,
@@ -68,19 +52,18 @@ export function explain(
     };
   });
   const times = requests.map(({ ms }) => ms);
+  const cycleMs = times.every((ms) => ms !== undefined) ? sum(times) : undefined;
+  const isTooLong = cycleMs !== undefined && cycleMs > link.timeoutMs;
   return {
     requests,
     asked: sum(requests.map(({ count }) => count)),
     wasted: sum(requests.map(({ wasted }) => wasted)),
-    cycleMs: times.every((ms) => ms !== undefined) ? sum(times) : undefined,
+    cycleMs,
     basis: basisOf(link, roundTripMs),
+    ...(isTooLong && {
+      warning: `one visit takes ${Math.ceil(cycleMs)} ms, the link's timeout is ${link.timeoutMs} ms`,
+    }),
   };
-}
-
-/** The middle one of the answered exchanges, in milliseconds; undefined when there is none. */
-export function roundTripMs(exchanges: readonly Exchange[]): number | undefined {
-  const times = exchanges.filter(({ answer }) => answer).map(({ ms }) => ms);
-  return times.sort((a, b) => a - b)[times.length >> 1];
 }
 
 function basisOf(link: ModbusLink, measuredMs: number | undefined): string {

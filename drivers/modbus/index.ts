@@ -8,8 +8,10 @@
 import type { Driver, Exchange } from "#devices/driver";
 import { openConnection } from "./connection.ts";
 import { dial as dialLink } from "./dial.ts";
+import { explain } from "./explain.ts";
 import { link, type ModbusLink } from "./link.ts";
 import { address, type ModbusAddress, type ModbusStation, station } from "./schema.ts";
+import { tell } from "./tell.ts";
 import type { Dial } from "./transport.ts";
 
 /** What the driver is made of; a test passes its own. */
@@ -34,5 +36,8 @@ export function modbus({
     station,
     address,
     connect: async (link, signal) => openConnection(await dial(link, signal), now, { ...link, onExchange }),
+    plan: (link, station, points, known) => explain(points, station, link, known),
+    tell,
+    isWith: ({ unit }, { request }) => request[0] === unit,
   };
 }

@@ -124,6 +124,12 @@ function judged(decode: (view: DataView, offset: number) => Raw, { type, sentine
   if (!isFloat && sentinels.length === 0) return decode;
   // Made once: a device may have hundreds of these, ten times a second.
   const nan = new Fault("DEVICE_REFUSED", "the device has no value: it says NaN");
+  if (sentinels.length === 0) {
+    return (view, offset) => {
+      const raw = decode(view, offset);
+      return Number.isNaN(raw) ? nan : raw;
+    };
+  }
   const none = new Map<Raw, Fault>(
     sentinels.flatMap((text) => {
       const fault = new Fault("DEVICE_REFUSED", `the device has no value: it says ${text}`);

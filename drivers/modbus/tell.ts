@@ -1,13 +1,5 @@
-import type { Exchange } from "#devices/driver";
+import type { Exchange, Told } from "#devices/driver";
 import { exceptions, fc } from "./pdu.ts";
-
-/** An exchange as people read it. */
-export interface Told {
-  /** Such as `unit 3: read holding 10 to 13 (function 3)`. */
-  readonly asked: string;
-  /** Such as `4 registers: 000a 0014 001e 0028`, `illegal data address (exception 2)` or `nothing`. */
-  readonly said: string;
-}
 
 const verbs: Readonly<Record<number, string>> = {
   [fc.readCoils]: "read coil",

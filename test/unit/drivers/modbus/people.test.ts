@@ -45,6 +45,13 @@ describe("an explained plan", () => {
     expect(explain(points, station.parse({}), tcp, { roundTripMs: 4 }).cycleMs).toBe(8);
   });
 
+  test("warns of a visit that takes longer than the link allows", () => {
+    const slow = link.parse({ transport: "rtu", path: "/dev/ttyS0", baudRate: 1200 });
+    const many = Array.from({ length: 200 }, (_, register) => point(`p${register}`, { table: "holding", register }));
+    expect(explain(many, station.parse({}), slow).warning).toMatch("ms, the link's timeout is 1000 ms");
+    expect(explain(points, station.parse({}), slow).warning).toBeUndefined();
+  });
+
   test("keeps to what the device has taught", () => {
     const lessons = [{ kind: "hole", table: "holding", start: 2, count: 2, until: 1 }] as const;
     expect(explain(points, station.parse({}), link.parse({ host: "plc" }), { lessons }).wasted).toBe(0);
