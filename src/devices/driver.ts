@@ -31,6 +31,12 @@ export interface Driver<Link = unknown, Station = unknown, Address = unknown, Co
   connect(link: Link, signal: AbortSignal): Promise<Connection<Station, Address, Command>>;
   /** What can be called: `address` of a command. Absent when the protocol has no calls. */
   readonly command?: Schema<Command>;
+  /** Explains how points would be read together, and what that costs. Asks nobody. Absent when nothing is planned. */
+  plan?(link: Link, station: Station, points: readonly Point<Address>[], known?: Experience): Plan;
+  /** Puts an exchange into words. Present when connections have `exchanges`. */
+  tell?(exchange: Exchange): Told;
+  /** Whether an exchange of a shared link was with this device. Absent when nobody can tell. */
+  isWith?(station: Station, exchange: Exchange): boolean;
 }
 
 /** An open link, perhaps shared by several devices. Calls never overlap; the caller sees to that. */
@@ -96,6 +102,47 @@ export interface Exchange {
   readonly answer: Uint8Array | undefined;
   /** What was wrong, in words; absent when all was well. */
   readonly error?: string;
+}
+
+/** An exchange as people read it. */
+export interface Told {
+  /** Such as `unit 3: read holding 10 to 13 (function 3)`. */
+  readonly asked: string;
+  /** Such as `4 registers: 000a 0014 001e 0028`, `illegal data address (exception 2)` or `nothing`. */
+  readonly said: string;
+}
+
+/** What is known of a device beyond its declaration. */
+export interface Experience {
+  readonly lessons?: readonly Lesson[];
+  /** The middle of the measured times from request to answer, in milliseconds. */
+  readonly roundTripMs?: number | undefined;
+}
+
+/** How some points of one device are read together: once is a cycle. */
+export interface Plan {
+  readonly requests: readonly PlanRow[];
+  /** Registers, or what else the protocol counts, that one cycle asks for, and those of them that nobody wants. */
+  readonly asked: number;
+  readonly wasted: number;
+  /** Estimated time of one cycle; undefined when nothing is known about the link. */
+  readonly cycleMs: number | undefined;
+  /** Where the estimate comes from, in words. */
+  readonly basis: string;
+  /** What will not work, such as a cycle that is longer than the link's timeout; absent when all is well. */
+  readonly warning?: string;
+}
+
+/** One request of a plan. */
+export interface PlanRow {
+  /** In words, such as `read holding 10 to 13`. */
+  readonly request: string;
+  readonly properties: readonly string[];
+  readonly asked: number;
+  readonly wasted: number;
+  /** On the wire in both directions, with the frames. */
+  readonly bytes: number;
+  readonly ms: number | undefined;
 }
 
 /** One reading that came by itself: of the point at `index`. */
