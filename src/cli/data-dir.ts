@@ -1,11 +1,12 @@
 import { accessSync, chmodSync, constants, existsSync, mkdirSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import { Fault } from "#std/fault";
 
 /** Creates a data directory that its user alone can read. @throws {Fault} `PERMISSION_MISSING` */
 export function makeDataDir(path: string): void {
   try {
     if (!existsSync(path)) {
-      mkdirSync(path, { recursive: true, mode: 0o700 });
+      makeFolders(path);
       // The umask may have taken from that, and never adds.
       chmodSync(path, 0o700);
     }
@@ -15,4 +16,11 @@ export function makeDataDir(path: string): void {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new Fault("PERMISSION_MISSING", `the data directory ${path} can not be used: ${why}`, { cause });
   }
+}
+
+/** Not by `recursive: true`: where a parent says ENOENT for good, as /proc does, Node 24 tries again without end. */
+function makeFolders(path: string): void {
+  if (existsSync(path)) return;
+  makeFolders(dirname(path));
+  mkdirSync(path, { mode: 0o700 });
 }
