@@ -117,7 +117,14 @@ export function openTalk(line: Line, clock: Clock): Talk {
       if (gone) throw gone;
       const now = clock.monotonic();
       const readyMs = Math.max(lastByteMs + pauseMs, isOwed ? owedUntilMs : 0);
-      if (now >= readyMs || now >= giveUpMs) return;
+      if (now >= readyMs || now >= giveUpMs) {
+        const heardMs = lastByteMs;
+        await pollOnce();
+        signal.throwIfAborted();
+        if (gone) throw gone;
+        if (lastByteMs === heardMs || now >= giveUpMs) return;
+        continue;
+      }
       // In steps, for a late answer ends the wait.
       const stepMs = Math.max(1, Math.min(readyMs - now, Math.max(pauseMs, 5)));
       await clock.sleep(stepMs, signal).catch(() => signal.throwIfAborted());
@@ -147,7 +154,7 @@ export function openTalk(line: Line, clock: Clock): Talk {
         lost: (fault) => settle(() => reject(fault)),
         close: framer.close,
       };
-      let timer: NodeJS.Timeout | undefined;
+      let cancel = () => {};
       const abort = () => {
         owe();
         settle(() => reject(signal.reason));
@@ -162,11 +169,9 @@ export function openTalk(line: Line, clock: Clock): Talk {
       }
 
       function wait() {
-        clearTimeout(timer);
-        timer = setTimeout(
-          () => finish(isDone ? "done" : framer.stray > 0 ? "garbage" : "silent"),
-          isDone ? settleMs : timeoutMs,
-        );
+        cancel();
+        const end = () => finish(isDone ? "done" : framer.stray > 0 ? "garbage" : "silent");
+        cancel = afterSilence(isDone ? settleMs : timeoutMs, end);
       }
 
       function finish(ended: Ended) {
@@ -183,7 +188,7 @@ export function openTalk(line: Line, clock: Clock): Talk {
       }
 
       function settle(end: () => void) {
-        clearTimeout(timer);
+        cancel();
         signal.removeEventListener("abort", abort);
         sink.close();
         sinks.delete(sink);
@@ -197,24 +202,44 @@ export function openTalk(line: Line, clock: Clock): Talk {
 function sinkOf({ framing, timeoutMs }: SerialStation, take: TakeFrame, chunkEnd: () => void) {
   const framer: Framer = openFramer(framing, take);
   const restMs = framing.by === "silence" ? framing.silenceMs : hasNoMarks(framing) ? timeoutMs : undefined;
-  let timer: NodeJS.Timeout | undefined;
+  let cancel = () => {};
   return {
     push(chunk: Buffer) {
+      cancel();
       framer.push(chunk);
-      if (restMs !== undefined) {
-        clearTimeout(timer);
-        timer = setTimeout(() => {
-          framer.rest();
-          if (framing.by === "silence") chunkEnd();
-        }, restMs);
-      }
+      if (restMs !== undefined) cancel = afterSilence(restMs, rest);
       chunkEnd();
     },
-    close: () => clearTimeout(timer),
+    close: () => cancel(),
     get stray() {
       return framer.stray;
     },
   };
+
+  function rest() {
+    framer.rest();
+    if (framing.by === "silence") chunkEnd();
+  }
+}
+
+/**
+ * Does something after a time, but not before the bytes that came meanwhile are taken: timers run before input, so a
+ * node that was busy would mistake itself for a silent line.
+ */
+function afterSilence(ms: number, act: () => void): () => void {
+  let taken: NodeJS.Immediate | undefined;
+  const timer = setTimeout(() => {
+    taken = setImmediate(act);
+  }, ms);
+  return () => {
+    clearTimeout(timer);
+    clearImmediate(taken);
+  };
+}
+
+/** Resolves when the bytes that are here already were taken. */
+async function pollOnce(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Whether nothing but silence shows where such frames begin. */

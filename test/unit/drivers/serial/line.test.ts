@@ -132,13 +132,13 @@ describe("the package serialport", () => {
 
   test("is not loaded with the edge and the table of drivers, nor with the driver", () => {
     const source = `await import("#edge/main"); const { drivers } = await import("#drivers/index"); await drivers.serial()`;
-    expect(asked(source)).toBe("false\nfalse");
+    expect(asked(source).slice(-2)).toEqual(["false", "false"]);
   });
 
   test("is loaded when a port is opened", () => {
     const source = `const { drivers } = await import("#drivers/index"); const driver = await drivers.serial();
       await driver.connect(driver.link.parse({ path: "/dev/nobody" }), new AbortController().signal).catch((error) => console.log(error.code))`;
-    expect(asked(source)).toBe("LINK_LOST\ntrue\ntrue");
+    expect(asked(source)).toEqual(["LINK_LOST", "true", "true"]);
   });
 });
 
