@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { opcua } from "#drivers/opcua/index";
 import { policies } from "#drivers/opcua/schema";
 import { problems } from "#std/schema";
+import { freePort } from "../rigs/opcua-proxy.ts";
 import { openSample, PLANT_A, type Sample, USER } from "../rigs/opcua-server.ts";
 
 const forever = new AbortController().signal;
@@ -81,6 +82,22 @@ describe("a pinned server", () => {
     await using other = await openSample({ pki: "b" });
     const connecting = connect({ trust: { fingerprint } }, other);
     await expect(connecting).rejects.toThrow(`shows another certificate than ${fingerprint}`);
+  });
+});
+
+describe("a server whose certificate changes while a link is open", () => {
+  test("is not followed: the link is lost, and the next connect tells of the other certificate", async () => {
+    const port = await freePort();
+    const impatient = opcua({ patience: { healMs: 3_000, silentMs: 3_000, pingMs: 500 } });
+    const before = await openSample({ port });
+    const link = impatient.link.parse({ endpoint: endpointOf(before), trust: { fingerprint } });
+    await using connection = await impatient.connect(link, forever);
+    await before[Symbol.asyncDispose]();
+    await using _after = await openSample({ port, pki: "b" });
+    const point = { property: "first", address: impatient.address.parse({ nodeId: "s=First" }) };
+    const station = impatient.station.parse({ namespaceUri: PLANT_A });
+    await expect(connection.read(station, [point], forever)).rejects.toMatchObject({ code: "LINK_LOST" });
+    await expect(impatient.connect(link, forever)).rejects.toThrow("shows another certificate");
   });
 });
 
