@@ -152,6 +152,8 @@ export async function openEngine({ ledger, access, limits, figures, log }: Engin
     const id = qos === 2 && messageId !== undefined ? messageId : 0;
     const repeated = id > 0 ? session.incoming.get(id) : undefined;
     if (repeated) return repeated;
+    if (id > 0 && session.incoming.size >= limits.inflight)
+      throw new Error(`${limits.inflight} messages at QoS 2 are not released`);
     const targets = ledger.durableTargets(topic, qos);
     const full = ledger.queues.rejects(targets, entryBytes({ topic, payload }));
     if (full) {

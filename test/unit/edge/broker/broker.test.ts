@@ -207,7 +207,7 @@ test("a client id that connects again takes over in one step, its will is publis
   await eventually(() => broker.clients === 1);
 });
 
-test("a will is published when the connection breaks, not after DISCONNECT, and after a restart of the node", async () => {
+test("a will is published when the connection breaks, not after DISCONNECT", async () => {
   const gone = (client: string) => ({ client, will: { topic: `will/${client}`, text: "gone", qos: 1, retain: true } });
   using polite = await join(broker.port, gone("polite"));
   polite.send(disconnectPacket);
@@ -312,4 +312,52 @@ test("limits: too many subscriptions are refused, too deep topics close, a ping 
   using other = await join(broker.port, { client: "other" });
   other.send(subscribePacket(2, ["1/2/3/4/5/6", 0]), pingPacket);
   await eventually(() => other.isClosed || other.of(13).length === 1);
+});
+
+test("what can not be stored is not acknowledged, and costs its publisher alone", async () => {
+  let isBroken = false;
+  const now = () => {
+    if (isBroken) throw new Error("disk broke");
+    return Date.now();
+  };
+  const sleep = (_: number, signal: AbortSignal) =>
+    new Promise<void>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
+  await restart({ clock: { now, monotonic: () => performance.now(), sleep } });
+  using reader = await join(broker.port, { client: "reader", clean: false }, ["a", 2]);
+  using other = await join(broker.port, { client: "other" });
+  for (const qos of [1, 2]) {
+    using writer = await join(broker.port, { client: "writer", clean: false });
+    isBroken = true;
+    writer.send(publishPacket("a", "lost", { qos, id: 1 }));
+    await writer.closed();
+    isBroken = false;
+    expect([...writer.of(4), ...writer.of(5)]).toEqual([]);
+    using again = await join(broker.port, { client: "writer", clean: false });
+    again.send(publishPacket("a", `kept ${qos}`, { qos, id: 1, dup: true }), pubrelPacket(1));
+    await eventually(() => reader.messages.length === qos);
+  }
+  expect(reader.messages.map(({ text }) => text)).toEqual(["kept 1", "kept 2"]);
+  await eventually(() => broker.figures.queued().messages === 0);
+  other.send(pingPacket);
+  await eventually(() => other.of(13).length === 1);
+});
+
+test("a session that was kept is said to be present, though nothing is subscribed", async () => {
+  const first = await join(broker.port, { client: "a", clean: false });
+  expect(first.of(2)[0]?.body[0]).toBe(0);
+  first.socket.destroy();
+  await restart();
+  using again = await join(broker.port, { client: "a", clean: false });
+  expect(again.of(2)[0]?.body[0]).toBe(1);
+});
+
+test("messages at QoS 2 that are never released are bounded", async () => {
+  await restart({ limits: { ...mqttLimits.parse({}), inflight: 10 } });
+  for (const round of [0, 1]) {
+    using writer = await join(broker.port, { client: "w", clean: false });
+    writer.acknowledges = false;
+    for (let i = 1; i <= 8; i++) writer.send(publishPacket("a", "x", { qos: 2, id: round * 100 + i }));
+    await eventually(() => writer.isClosed || writer.of(5).length === 8);
+    expect(writer.isClosed).toBe(round === 1);
+  }
 });

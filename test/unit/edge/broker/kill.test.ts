@@ -1,8 +1,11 @@
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
-import { killBroker } from "./killed.ts";
+import { eventually } from "../../../rigs/eventually.ts";
+import { killBroker, startBroker } from "./killed.ts";
+import { join as joinBroker } from "./raw.ts";
 
 test("what was acknowledged survives kills at any moment; at QoS 2 nothing comes twice", async () => {
   const dataDir = mkdtempSync(join(tmpdir(), "kill-"));
@@ -14,3 +17,25 @@ test("what was acknowledged survives kills at any moment; at QoS 2 nothing comes
     rmSync(dataDir, { recursive: true });
   }
 }, 60_000);
+
+test("a client that was connected when the node was killed has its will published by the next", async () => {
+  const dataDir = mkdtempSync(join(tmpdir(), "kill-"));
+  try {
+    const first = await startBroker(dataDir);
+    using client = await joinBroker(first.port, {
+      client: "c",
+      will: { topic: "will", text: "gone", qos: 1, retain: true },
+    });
+    first.child.kill("SIGKILL");
+    await once(first.child, "exit");
+    await client.closed();
+    const second = await startBroker(dataDir);
+    using reader = await joinBroker(second.port, { client: "r" }, ["will", 1]);
+    await eventually(() => reader.messages.length === 1);
+    expect(reader.messages[0]).toMatchObject({ text: "gone", retain: true });
+    second.child.kill("SIGKILL");
+    await once(second.child, "exit");
+  } finally {
+    rmSync(dataDir, { recursive: true });
+  }
+}, 30_000);

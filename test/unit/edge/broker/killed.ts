@@ -16,7 +16,8 @@ export interface KillReport {
 
 const WINDOW = 50;
 
-async function start(dataDir: string): Promise<{ readonly child: ChildProcess; readonly port: number }> {
+/** Starts a broker in a process of its own. */
+export async function startBroker(dataDir: string): Promise<{ readonly child: ChildProcess; readonly port: number }> {
   const path = fileURLToPath(new URL("./killed-broker.ts", import.meta.url));
   const child = fork(path, [dataDir], { execArgv: ["--conditions=source"], stdio: "inherit" });
   const [port] = (await once(child, "message")) as [number];
@@ -80,7 +81,7 @@ function publisher(qos: 1 | 2) {
 
 /** Kills a broker again and again while two publishers fill the queue of a subscriber that is away; then reads it. */
 export async function killBroker(dataDir: string, kills: number, perRound: number): Promise<KillReport> {
-  let { child, port } = await start(dataDir);
+  let { child, port } = await startBroker(dataDir);
   (await join(port, { client: "away", clean: false }, ["load/#", 2])).socket.destroy();
   const writers = [publisher(1), publisher(2)] as const;
   for (let round = 0; round < kills; round++) {
@@ -91,7 +92,7 @@ export async function killBroker(dataDir: string, kills: number, perRound: numbe
     child.kill("SIGKILL");
     await once(child, "exit");
     for (const writer of writers) writer.stop();
-    ({ child, port } = await start(dataDir));
+    ({ child, port } = await startBroker(dataDir));
   }
   const received: [number[], number[]] = [[], []];
   const pending = new Set<number>();
@@ -109,7 +110,7 @@ export async function killBroker(dataDir: string, kills: number, perRound: numbe
     if (round < 2) {
       child.kill("SIGKILL");
       await once(child, "exit");
-      ({ child, port } = await start(dataDir));
+      ({ child, port } = await startBroker(dataDir));
     }
     take(reader, pending, received);
   }
