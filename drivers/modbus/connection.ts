@@ -1,6 +1,7 @@
 import type { Connection, Exchange, Lesson, Point, Reading } from "#devices/driver";
 import { deadline } from "#std/deadline";
 import { Fault } from "#std/fault";
+import { fill } from "./fill.ts";
 import { readIdentity } from "./identity.ts";
 import { type Learned, learn, type Piece, remember } from "./lessons.ts";
 import { openPatience, type Waits } from "./patience.ts";
@@ -225,22 +226,6 @@ function withUnit(unit: number, pdu: Uint8Array): Uint8Array {
   bytes[0] = unit;
   bytes.set(pdu, 1);
   return bytes;
-}
-
-/** The hot path: a thousand values ten times a second and device pass here. */
-function fill(readings: Reading[], { parts }: Span, answer: DataView | Fault, at: number): void {
-  for (const { index, decode, offset } of parts) {
-    if (answer instanceof Fault) readings[index] = { ok: false, fault: answer, at };
-    else {
-      try {
-        const raw = decode(answer, offset);
-        readings[index] = typeof raw === "object" ? { ok: false, fault: raw, at } : { ok: true, raw, at };
-      } catch (error) {
-        if (!Fault.is(error)) throw error;
-        readings[index] = { ok: false, fault: error, at };
-      }
-    }
-  }
 }
 
 function isSame(a: ModbusStation, b: ModbusStation): boolean {

@@ -70,7 +70,7 @@ export function overLine(channel: Channel, codec: Codec, options: LineOptions): 
     unanswered = 0;
     freeMs = Math.max(freeMs, monotonic() + quietMs);
     if (!waiting) {
-      isDirty = true;
+      if (!isGlitch(chunk)) isDirty = true;
       return;
     }
     rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
@@ -219,7 +219,10 @@ function isPrefix(bytes: Buffer, frame: Buffer): boolean {
 
 /** A driver that is switched on is seen by others as a byte of zeros or ones; no unit but 255 begins with it. */
 function withoutGlitch(bytes: Buffer, unit: number): Buffer {
-  let from = 0;
-  while (from < bytes.length && (bytes[from] === 0 || bytes[from] === 0xff) && bytes[from] !== unit) from++;
-  return bytes.subarray(from);
+  const begin = bytes.findIndex((byte) => (byte !== 0 && byte !== 0xff) || byte === unit);
+  return bytes.subarray(begin < 0 ? bytes.length : begin);
+}
+
+function isGlitch(bytes: Buffer): boolean {
+  return bytes.every((byte) => byte === 0 || byte === 0xff);
 }

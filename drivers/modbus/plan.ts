@@ -118,18 +118,10 @@ function decode(address: ModbusAddress): Judge {
   return (view, offset) => ((view.getUint8(offset >> 3) >> (offset & 7)) & 1) === 1;
 }
 
-/** Sorts out what is no value although it is a number: NaN, and what the model says means nothing. */
-function judged(decode: (view: DataView, offset: number) => Raw, { type, sentinels = [] }: WordAddress): Judge {
-  const isFloat = type === "float32" || type === "float64";
-  if (!isFloat && sentinels.length === 0) return decode;
+/** Sorts out the numbers of which the model says that they mean nothing. */
+function judged(decode: (view: DataView, offset: number) => Raw, { sentinels = [] }: WordAddress): Judge {
+  if (sentinels.length === 0) return decode;
   // Made once: a device may have hundreds of these, ten times a second.
-  const nan = new Fault("DEVICE_REFUSED", "the device has no value: it says NaN");
-  if (sentinels.length === 0) {
-    return (view, offset) => {
-      const raw = decode(view, offset);
-      return Number.isNaN(raw) ? nan : raw;
-    };
-  }
   const none = new Map<Raw, Fault>(
     sentinels.flatMap((text) => {
       const fault = new Fault("DEVICE_REFUSED", `the device has no value: it says ${text}`);
@@ -139,6 +131,6 @@ function judged(decode: (view: DataView, offset: number) => Raw, { type, sentine
   );
   return (view, offset) => {
     const raw = decode(view, offset);
-    return Number.isNaN(raw) ? nan : (none.get(raw) ?? raw);
+    return none.get(raw) ?? raw;
   };
 }
