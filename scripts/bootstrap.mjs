@@ -94,7 +94,7 @@ async function install() {
   const began = Date.now();
   const why = existsSync(join(root, "node_modules")) ? "package-lock.json has changed" : "this is the first start";
   const count = Object.values(packagesOf("package-lock.json")).filter(({ optional }) => !optional).length;
-  say(`installing some ${count} packages with npm ci, because ${why}; this takes a minute or less`);
+  say(`installing some ${count} packages with npm ci, because ${why}; this takes about a minute`);
   const npm = process.env.npm_execpath;
   const ci = ["ci", "--ignore-scripts", "--loglevel=error"];
   let isInterrupted = false;

@@ -146,9 +146,10 @@ export function viewOf({ metadata, spec, status }: ApiObject, model: ApiObject |
     ...(lastSeen === undefined ? {} : { lastSeen: Date.parse(lastSeen) }),
     properties: [...names].map((name) => {
       const { type, access, unit, minimum, maximum } = specs.find((it) => it.name === name) ?? {};
-      const { reported, at, until, conflict, ...twin } = told.get(name) ?? { name };
+      const { name: _, reported, at, until, conflict, ...twin } = told.get(name) ?? { name };
       const wished = desired[name];
       return {
+        name,
         type,
         access,
         unit,

@@ -39,7 +39,8 @@ export function findKubeconfig({ env, cwd, root }: Pick<World, "env" | "cwd" | "
   const { KUBECONFIG = "", HOME } = env;
   const [first] = KUBECONFIG.split(delimiter).filter((path) => path !== "");
   if (first !== undefined) return first;
-  const usual = [join(cwd, ".skerry/kubeconfig"), join(root, ".skerry/kubeconfig"), join(HOME ?? "", ".kube/config")];
+  const own = [join(cwd, ".skerry/kubeconfig"), join(root, ".skerry/kubeconfig")];
+  const usual = HOME === undefined ? own : [...own, join(HOME, ".kube/config")];
   const found = usual.find((path) => existsSync(path));
   if (found !== undefined) return found;
   throw new Fault(

@@ -8,7 +8,7 @@ export interface FakeWorld extends World {
   interrupt(): void;
 }
 
-export type FakeOptions = Partial<Pick<World, "env" | "cwd" | "ask">> & {
+export type FakeOptions = Partial<Pick<World, "env" | "cwd" | "root" | "ask">> & {
   readonly isTty?: boolean;
   readonly columns?: number;
   readonly rows?: number;
@@ -16,7 +16,7 @@ export type FakeOptions = Partial<Pick<World, "env" | "cwd" | "ask">> & {
 
 /** A world of fakes; what a test does not care about has a default. */
 export function fakeWorld(options: FakeOptions = {}): FakeWorld {
-  const { env = {}, cwd = "/nowhere", ask, isTty = false, columns = 100, rows = 40 } = options;
+  const { env = {}, cwd = "/nowhere", root = process.cwd(), ask, isTty = false, columns = 100, rows = 40 } = options;
   const said = { out: "", err: "" };
   const end = new AbortController();
   const terminal = (name: "out" | "err"): Terminal => ({
@@ -32,7 +32,7 @@ export function fakeWorld(options: FakeOptions = {}): FakeWorld {
     err: terminal("err"),
     env,
     cwd,
-    root: process.cwd(),
+    root,
     clock: systemClock,
     signal: end.signal,
     ask,

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "@jest/globals";
 import { commands } from "#cli/commands";
 import { execute } from "#cli/program";
-import { fakeWorld } from "./fake-world.ts";
+import { type FakeOptions, fakeWorld } from "./fake-world.ts";
 
-async function run(line: string) {
-  const world = fakeWorld();
+async function run(line: string, options: FakeOptions = {}) {
+  const world = fakeWorld(options);
   const code = await execute(line === "" ? [] : line.split(" "), world);
   return { code, ...world.said };
 }
@@ -62,7 +62,7 @@ describe("a command line", () => {
   });
 
   test("a cluster that nobody named is no crash", async () => {
-    const { code, err } = await run("device list");
+    const { code, err } = await run("device list", { root: "/nowhere", env: { HOME: "/nowhere" } });
     expect(code).toBe(3);
     expect(err).toMatch(/^edgeadm: no cluster is known.*\nhint: Start one with edgeadm run dev/);
   });
