@@ -158,7 +158,7 @@ function keeping({ securityMode, securityPolicyUri }: EndpointDescription, pingM
 }
 
 /** Only the certificate that was decided about, for the life of the client. */
-function pinning({ StatusCodes }: Stack, { serverCertificate }: EndpointDescription) {
+export function pinning({ StatusCodes }: Stack, { serverCertificate }: EndpointDescription) {
   const status = (shown: Buffer | Buffer[]) => {
     const isSame = serverCertificate.equals(Array.isArray(shown) ? Buffer.concat(shown) : shown);
     return isSame ? StatusCodes.Good : StatusCodes.BadCertificateUntrusted;
