@@ -39,14 +39,20 @@ const KEEP_ALIVE_S = 30;
  */
 export function openRemote(config: ExternalConfig, { clientId, changed, take }: RemotePorts): Remote {
   const client: MqttClient = mqtt.connect(config.url, optionsOf(config, clientId));
+  // The library's own `connected` lags behind what it tells.
+  let isConnected = false;
+  const tell = (now: boolean) => {
+    isConnected = now;
+    changed(now);
+  };
   client.on("connect", () => {
     // The library leaves Nagle on: 40 ms on every small message.
     const stream = client.stream as Partial<Socket>;
     stream.setNoDelay?.(true);
-    changed(true);
+    tell(true);
   });
-  client.on("close", () => changed(false));
-  client.on("error", () => changed(false));
+  client.on("close", () => tell(false));
+  client.on("error", () => tell(false));
   // Called before PUBACK is sent, unlike the event.
   client.handleMessage = ({ topic, payload, qos, retain }, done) => {
     take({ topic, payload: Buffer.from(payload), qos, retain }).then(
@@ -56,7 +62,7 @@ export function openRemote(config: ExternalConfig, { clientId, changed, take }: 
   };
   return {
     get isConnected() {
-      return client.connected;
+      return isConnected;
     },
     publish: async ({ topic, payload, qos, retain }) => {
       await client.publishAsync(topic, Buffer.from(payload), { qos, retain });

@@ -8,3 +8,4 @@ const dataDir = process.argv[2] ?? ":memory:";
 const limits = mqttLimits.parse({ queueMessages: 10_000_000, queueBytes: 2 ** 40 });
 const broker = await openBroker({ host: "127.0.0.1", port: 0, log: silent, dataDir, limits });
 process.send?.(broker.port);
+process.on("message", () => process.send?.(broker.figures.queued().messages));

@@ -24,6 +24,13 @@ export async function startBroker(dataDir: string): Promise<{ readonly child: Ch
   return { child, port };
 }
 
+/** Messages that wait in the broker's queues. */
+async function queued(child: ChildProcess): Promise<number> {
+  child.send("queued");
+  const [messages] = (await once(child, "message")) as [number];
+  return messages;
+}
+
 /** A publisher that keeps what is not acknowledged, as MQTT asks of it, and sends it again after a reconnect. */
 function publisher(qos: 1 | 2) {
   const open = new Map<number, { readonly value: number; released: boolean }>();
@@ -99,14 +106,8 @@ export async function killBroker(dataDir: string, kills: number, perRound: numbe
   // The reader is killed from as well: what it took and did not acknowledge comes again.
   for (let round = 0; round < 3; round++) {
     using reader = await join(port, { client: "away", clean: false });
-    let quiet = -1;
-    await eventually(async () => {
-      const now = reader.messages.length;
-      const isQuiet = now === quiet && now > 0;
-      quiet = now;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-      return isQuiet || round < 2;
-    }, 60_000);
+    if (round < 2) await eventually(() => reader.messages.length > 0, 60_000);
+    else await eventually(async () => (await queued(child)) === 0, 120_000);
     if (round < 2) {
       child.kill("SIGKILL");
       await once(child, "exit");
