@@ -2,7 +2,7 @@
  * The one door to `serialport`. The package and its native part are loaded when the first port is opened: a node
  * without serial devices pays neither start time nor memory for them.
  */
-import type { SerialPort as Port } from "serialport";
+import type { Duplex } from "node:stream";
 import { Fault } from "./fault.ts";
 import { z } from "./schema.ts";
 
@@ -16,7 +16,7 @@ export const serialFields = {
     .optional()
     .describe(
       "The adapter by its USB id, `{ vendor: '0403', product: '6001', serial: 'A10K1234' }`: it is found again in " +
-        "whatever socket it is. Without `serial` the first adapter of its kind is taken.",
+        "whatever socket it is. `serial` is needed where there are several of its kind.",
     ),
   baudRate: z.int().min(50).max(4_000_000).default(9600).describe("Bits per second, as the device has it."),
   parity: z.enum(["none", "even", "odd"]).default("none").describe("The parity bit of each character."),
@@ -49,12 +49,70 @@ export interface SerialPort extends AsyncDisposable {
   /** Bytes given to {@link write} that are not out yet. */
   readonly unsent: number;
   write(bytes: Uint8Array): void;
-  /** Resolves when everything written has left the machine. Rejects with the signal's reason. */
-  drain(signal: AbortSignal): Promise<void>;
   /** Sets who gets the bytes; what came before is kept for the first one. */
   onData(take: (chunk: Buffer) => void): void;
   /** Sets who is told, once, that the port is gone: pulled out, or closed here. */
   onLost(tell: (fault: Fault) => void): void;
+}
+
+/** What is known of a port; the ids are hexadecimal digits. */
+export interface PortInfo {
+  readonly path: string;
+  readonly vendorId?: string | undefined;
+  readonly productId?: string | undefined;
+  readonly serialNumber?: string | undefined;
+}
+
+/** How a line is set, with all that the package can do. */
+export interface PortSettings {
+  readonly baudRate: number;
+  readonly dataBits: 7 | 8;
+  readonly parity: "none" | "even" | "odd" | "mark" | "space";
+  readonly stopBits: 1 | 1.5 | 2;
+  /** @default "none" */
+  readonly flow?: "none" | "rtscts" | "xonxoff";
+}
+
+/** The ports of this machine. Rejects with what the system says. */
+export async function listPorts(): Promise<readonly PortInfo[]> {
+  const { SerialPort } = await import("serialport");
+  return await SerialPort.list();
+}
+
+/** An open port as a stream, for this process alone; destroying it closes it. Rejects with what the system says. */
+export async function openPort(path: string, { flow = "none", ...settings }: PortSettings): Promise<Duplex> {
+  const { SerialPort } = await import("serialport");
+  const isSoft = flow === "xonxoff";
+  const port = new SerialPort({
+    ...settings,
+    path,
+    rtscts: flow === "rtscts",
+    xon: isSoft,
+    xoff: isSoft,
+    autoOpen: false,
+  });
+  // Of itself it stays open, and locked, when the stream is destroyed.
+  port._destroy = (error, done) => (port.isOpen ? port.close(() => done(error)) : done(error));
+  await new Promise<void>((resolve, reject) => port.open((error) => (error ? reject(error) : resolve())));
+  return port;
+}
+
+/** The port of a USB adapter, or in words why there is not exactly one. The digits may be in either case. */
+export function choosePort(
+  ports: readonly PortInfo[],
+  { vendor, product, serial }: NonNullable<SerialSettings["usb"]>,
+): PortInfo | string {
+  const alike = ports.filter(
+    ({ vendorId, productId }) =>
+      vendorId?.toLowerCase() === vendor.toLowerCase() && productId?.toLowerCase() === product.toLowerCase(),
+  );
+  const found = serial === undefined ? alike : alike.filter(({ serialNumber }) => serialNumber === serial);
+  const what = `USB adapter ${vendor}:${product}${serial === undefined ? "" : ` with serial number ${serial}`}`;
+  const [first, second] = found;
+  if (!first) return `there is no ${what}`;
+  if (!second) return first;
+  const choices = found.map(({ path, serialNumber }) => `${path} (${serialNumber ?? "no serial number"})`);
+  return `there are ${found.length} of ${what}: ${choices.join(", ")}; give the serial number`;
 }
 
 /** Why neither or both ways of finding a port are wrong; undefined when one is given. For a schema's `superRefine`. */
@@ -69,30 +127,31 @@ export function portProblem({ path, usb }: Pick<SerialSettings, "path" | "usb">)
  */
 export async function openSerialPort(settings: SerialSettings, signal: AbortSignal): Promise<SerialPort> {
   signal.throwIfAborted();
-  const { SerialPort } = await import("serialport");
-  const path = settings.path ?? (await findUsb(settings.usb, SerialPort.list));
+  const path = settings.path ?? (await findUsb(settings.usb));
   signal.throwIfAborted();
   const { baudRate, parity, stopBits, dataBits } = settings;
-  const port = new SerialPort({ path, baudRate, parity, stopBits, dataBits, autoOpen: false });
-  const cause = await new Promise<Error | null>((resolve) => port.open(resolve));
-  if (cause) throw refusal(path, cause);
+  const port = await openPort(path, { baudRate, parity, stopBits, dataBits }).catch((cause: Error) => {
+    throw refusal(path, cause);
+  });
   if (signal.aborted) {
-    port.close();
+    port.destroy();
     throw signal.reason;
   }
   return overPort(port, path);
 }
 
-function overPort(port: Port, path: string): SerialPort {
+function overPort(port: Duplex, path: string): SerialPort {
   let lost: Fault | undefined;
   let tell: ((fault: Fault) => void) | undefined;
+  const closed = new Promise<void>((resolve) => port.once("close", () => resolve()));
   const lose = (how: string, cause?: unknown) => {
+    port.destroy();
     if (lost) return;
     lost = new Fault("LINK_LOST", `${path} ${how}`, { cause, path });
     tell?.(lost);
   };
   port.on("error", (cause) => lose(`is gone (${cause.message})`, cause));
-  port.on("close", (cause?: Error | null) => lose(cause ? `is gone (${cause.message})` : "was closed here", cause));
+  port.on("close", (cause?: Error | null) => lose(`is gone${cause ? ` (${cause.message})` : ""}`, cause));
   return {
     path,
     get unsent() {
@@ -101,17 +160,6 @@ function overPort(port: Port, path: string): SerialPort {
     write(bytes) {
       if (!lost) port.write(bytes);
     },
-    async drain(signal) {
-      signal.throwIfAborted();
-      await new Promise<void>((resolve, reject) => {
-        const abort = () => reject(signal.reason);
-        signal.addEventListener("abort", abort, { once: true });
-        port.drain(() => {
-          signal.removeEventListener("abort", abort);
-          resolve();
-        });
-      });
-    },
     onData: (take) => void port.on("data", take),
     onLost(told) {
       tell = told;
@@ -119,35 +167,18 @@ function overPort(port: Port, path: string): SerialPort {
     },
     async [Symbol.asyncDispose]() {
       lose("was closed here");
-      if (port.isOpen) await new Promise<void>((resolve) => port.close(() => resolve()));
+      await closed;
     },
   };
 }
 
-interface Listed {
-  readonly path: string;
-  readonly vendorId?: string | undefined;
-  readonly productId?: string | undefined;
-  readonly serialNumber?: string | undefined;
-}
-
-async function findUsb(usb: SerialSettings["usb"], list: () => Promise<readonly Listed[]>): Promise<string> {
-  const listed = await list().catch((cause: Error) => {
+async function findUsb(usb: SerialSettings["usb"]): Promise<string> {
+  const listed = await listPorts().catch((cause: Error) => {
     throw new Fault("LINK_LOST", `this machine does not tell its USB adapters (${cause.message})`, { cause });
   });
-  const found = usb && listed.find((port) => isUsb(port, usb));
-  if (found) return found.path;
-  const what = `${usb?.vendor}:${usb?.product}${usb?.serial ? ` ${usb.serial}` : ""}`;
-  throw new Fault("LINK_LOST", `no USB adapter ${what} is plugged in`, { ports: listed.map(({ path }) => path) });
-}
-
-/** Whether a listed port is the wanted adapter; the hex digits may be in either case. */
-export function isUsb(port: Listed, { vendor, product, serial }: NonNullable<SerialSettings["usb"]>): boolean {
-  return (
-    port.vendorId?.toLowerCase() === vendor.toLowerCase() &&
-    port.productId?.toLowerCase() === product.toLowerCase() &&
-    (serial === undefined || port.serialNumber === serial)
-  );
+  const found = usb ? choosePort(listed, usb) : "the link names no port";
+  if (typeof found !== "string") return found.path;
+  throw new Fault("LINK_LOST", found, { ports: listed.map(({ path }) => path) });
 }
 
 function refusal(path: string, cause: Error): Fault {

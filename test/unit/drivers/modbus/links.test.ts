@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { describe, expect, test } from "@jest/globals";
 import { modbus } from "#drivers/modbus/index";
 import { blankUnit } from "#drivers/modbus/unit";
-import { isUsb } from "#std/serial-port";
+import { choosePort } from "#std/serial-port";
 import { openFaultyDevice } from "../../../rigs/faulty-modbus.ts";
 import { openBus } from "../../../rigs/modbus.ts";
 
@@ -64,13 +64,19 @@ describe.each(["rtu-tcp", "ascii-tcp"] as const)("a broadcast over %s", (transpo
 
 describe("a USB adapter", () => {
   const port = { path: "/dev/ttyUSB3", vendorId: "0403", productId: "6001", serialNumber: "A10K" };
+  const usb = { vendor: "0403", product: "6001" };
 
   test("is known by vendor and product in either case, and by its number where one is given", () => {
-    expect(isUsb(port, { vendor: "0403", product: "6001" })).toBe(true);
-    expect(isUsb({ ...port, vendorId: "10C4" }, { vendor: "10c4", product: "6001" })).toBe(true);
-    expect(isUsb(port, { vendor: "0403", product: "6001", serial: "A10K" })).toBe(true);
-    expect(isUsb(port, { vendor: "0403", product: "6001", serial: "B" })).toBe(false);
-    expect(isUsb({ path: "/dev/ttyS0" }, { vendor: "0403", product: "6001" })).toBe(false);
+    expect(choosePort([port], usb)).toBe(port);
+    expect(choosePort([{ ...port, vendorId: "10C4" }], { ...usb, vendor: "10c4" })).toMatchObject({ path: port.path });
+    expect(choosePort([port], { ...usb, serial: "A10K" })).toBe(port);
+    expect(choosePort([port, { path: "/dev/ttyS0" }], { ...usb, serial: "B" })).toBe(
+      "there is no USB adapter 0403:6001 with serial number B",
+    );
+  });
+
+  test("is not guessed among several", () => {
+    expect(choosePort([port, { ...port, path: "/dev/ttyUSB4" }], usb)).toMatch("give the serial number");
   });
 });
 
