@@ -3,7 +3,7 @@ import type { Clock } from "#std/clock";
 import type { Log } from "#std/log";
 import type { EventBody } from "#wire/messages";
 import { topics } from "#wire/topics";
-import type { Broker } from "./broker.ts";
+import type { Broker } from "./broker/broker.ts";
 import type { DeviceTwin, Watcher } from "./device-twin.ts";
 import type { take, Visit } from "./devices/visit.ts";
 import type { NewRow, Outbox } from "./outbox.ts";

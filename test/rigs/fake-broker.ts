@@ -1,4 +1,4 @@
-import type { Broker, Message } from "#edge/broker";
+import type { Broker, Message } from "#edge/broker/broker";
 import { Queue } from "#std/queue";
 import type { Params, Topic } from "#wire/topic";
 

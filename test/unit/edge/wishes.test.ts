@@ -1,6 +1,6 @@
 import { expect, test } from "@jest/globals";
 import { refuse, settle } from "#devices/twin";
-import type { Broker } from "#edge/broker";
+import type { Broker } from "#edge/broker/broker";
 import { openStore } from "#edge/store";
 import { ANSWER_MS, serveWishes, wish } from "#edge/wishes";
 import { silent } from "#std/log";

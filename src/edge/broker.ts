@@ -1,1 +1,0 @@
-export { type Broker, type BrokerOptions, type Message, openBroker } from "./broker/broker.ts";
