@@ -29,6 +29,7 @@ const tasks = {
     (await node(...sourceFlags, "scripts/crds.ts")) ||
     (await node(...sourceFlags, "scripts/driver-docs.ts")) ||
     node(...sourceFlags, "scripts/docs.ts"),
+  build: () => node("node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"),
   bench: () => node(...sourceFlags, "--expose-gc", "test/bench/main.ts", ...args),
 };
 

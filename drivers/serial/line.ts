@@ -3,7 +3,8 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import type { Duplex } from "node:stream";
 import { Fault } from "#std/fault";
-import { choosePort, type Ports } from "./port.ts";
+import { choosePort } from "#std/serial-port";
+import type { Ports } from "./port.ts";
 import type { SerialLink } from "./schema/link.ts";
 
 /** A line that is open. Owned by one connection. */

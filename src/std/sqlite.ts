@@ -4,9 +4,17 @@ import Sqlite from "better-sqlite3";
 import { Fault } from "./fault.ts";
 import type { Log } from "./log.ts";
 
+/** A prepared statement: `P` are its parameters, `R` is a row. */
+export interface Statement<P extends unknown[], R> {
+  run(...parameters: P): { readonly changes: number; readonly lastInsertRowid: number | bigint };
+  get(...parameters: P): R | undefined;
+  all(...parameters: P): R[];
+  iterate(...parameters: P): IterableIterator<R>;
+}
+
 /** An open database. Statements are prepared by its users and kept for its life. */
 export interface Database extends Disposable {
-  prepare<P extends unknown[] = unknown[], R = unknown>(sql: string): Sqlite.Statement<P, R>;
+  prepare<P extends unknown[] = unknown[], R = unknown>(sql: string): Statement<P, R>;
   exec(sql: string): void;
   /**
    * Runs `work` in the transaction that commits at the end of this turn of the event loop, together with

@@ -6,8 +6,7 @@ import { serialRig } from "../rigs/serial.ts";
 import { virtualRig } from "../rigs/virtual.ts";
 import { keepsDriverContract } from "./driver.ts";
 
-/** OPC UA has a suite of its own, `opcua.test.ts`, because its server takes seconds to start. */
-const elsewhere = ["opcua"];
+/** The others have a file of their own: the server of OPC UA takes seconds to start. */
 const rigs = { modbus: modbusRig, serial: serialRig, virtual: virtualRig };
 
 for (const [protocol, openRig] of Object.entries(rigs)) keepsDriverContract(protocol, openRig);

@@ -3,9 +3,10 @@ import { existsSync } from "node:fs";
 import { PassThrough } from "node:stream";
 import { describe, expect, test } from "@jest/globals";
 import { serial } from "#drivers/serial/index";
-import { choosePort, type PortInfo, type Ports } from "#drivers/serial/port";
+import type { Ports } from "#drivers/serial/port";
 import { scale } from "#drivers/serial/simulated";
 import { openPty, openSerialSimulator } from "#drivers/serial/simulator";
+import { choosePort, type PortInfo } from "#std/serial-port";
 
 const forever = new AbortController().signal;
 const noPorts: Ports = {

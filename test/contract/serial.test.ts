@@ -1,4 +1,0 @@
-import { serialRig } from "../rigs/serial.ts";
-import { keepsDriverContract } from "./driver.ts";
-
-keepsDriverContract("serial", serialRig);
