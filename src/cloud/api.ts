@@ -10,7 +10,7 @@ import type { Tunnel } from "./tunnel/server.ts";
 export interface ApiOptions extends Endpoint {
   readonly tunnel: Pick<Tunnel, "sessions">;
   readonly nodes: Pick<Nodes, "list">;
-  readonly reports: Pick<Reports, "history">;
+  readonly reports: Reports;
   readonly metrics: Metrics;
   /** True when the cloud knows the Devices of the cluster. */
   readonly isReady: () => boolean;
@@ -40,10 +40,10 @@ export async function openApi(options: ApiOptions): Promise<HttpServer> {
     }));
     app.get<{ Params: { namespace: string; device: string } }>(
       "/v1/devices/:namespace/:device/history",
-      ({ params: { namespace, device }, query }) => {
+      async ({ params: { namespace, device }, query }) => {
         const { sinceMs, untilMs, limit } = parse(span, query, "the query", "MESSAGE_INVALID");
         return {
-          rows: reports.history(namespace, device, {
+          rows: await reports.history(namespace, device, {
             ...(sinceMs === undefined ? {} : { sinceMs }),
             ...(untilMs === undefined ? {} : { untilMs }),
             ...(limit === undefined ? {} : { limit }),

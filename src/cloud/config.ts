@@ -39,6 +39,12 @@ export const cloudConfig = z.strictObject({
   telemetry: z
     .strictObject({
       keepDays: z.int().min(1).max(3650).default(7).describe("Days that telemetry is kept: a week shows a weekend."),
+      keepMinutesDays: z
+        .int()
+        .min(1)
+        .max(36_500)
+        .default(90)
+        .describe("Days that least, greatest, mean and last value of each minute are kept: a season."),
       keepRows: z.int().min(1000).default(5_000_000).describe("Rows that are kept, at most: about 1 GiB."),
       keepBytes: z
         .int()

@@ -14,7 +14,7 @@ import type { CloudOptions } from "./config.ts";
 import { Controller } from "./devices/controller.ts";
 import type { SchemaTable } from "./devices/declarations.ts";
 import { serveEvents } from "./devices/events.ts";
-import { Reports, type Span, type Told } from "./devices/reports.ts";
+import { type Part, Reports } from "./devices/reports.ts";
 import { type Authority, openAuthority, openAuthorityKeys } from "./join/authority.ts";
 import { openJoin } from "./join/server.ts";
 import { Tokens } from "./join/tokens.ts";
@@ -24,6 +24,7 @@ import { type Access, type Kubeconfig, loadKubeconfig } from "./kube/kubeconfig.
 import { cloudMetrics } from "./metrics.ts";
 import { Nodes } from "./nodes.ts";
 import { openStore } from "./store.ts";
+import type { Kept } from "./telemetry/sink.ts";
 import { openTunnel, type TunnelEvent } from "./tunnel/server.ts";
 
 /** What a cloud needs of its surroundings. */
@@ -51,7 +52,7 @@ export interface Cloud extends AsyncDisposable {
   refuse(node: string): boolean;
   isConnected(node: string): boolean;
   /** The telemetry of a device. */
-  history(namespace: string, device: string, span?: Span): readonly Told[];
+  history(namespace: string, device: string, part?: Part): Promise<readonly Kept[]>;
   /** Resolves when the cloud has ended; rejects with what ended it. */
   done(): Promise<void>;
 }
@@ -137,9 +138,10 @@ async function compose(options: CloudOptions, ports: CloudPorts, scope: Scope): 
     await serveEvents({ kube, reports, isOf, log, clock }, signal);
   });
   scope.run("retention", async (signal) => {
-    const { keepDays, ...most } = options.telemetry;
+    const { keepDays, keepMinutesDays, ...most } = options.telemetry;
+    const keep = { keepMs: keepDays * DAY_MS, keepMinutesMs: keepMinutesDays * DAY_MS, ...most };
     for (;;) {
-      await reports.prune({ keepMs: keepDays * DAY_MS, ...most }, clock.now());
+      await reports.prune(keep, clock.now());
       await clock.sleep(PRUNE_MS, signal);
     }
   });
@@ -153,7 +155,7 @@ async function compose(options: CloudOptions, ports: CloudPorts, scope: Scope): 
     createToken: (node, ttlMs = TOKEN_MS) => tokens.create(node, ttlMs),
     refuse: (node) => nodes.refuse(node, clock.now()),
     isConnected: (node) => tunnel.isConnected(node),
-    history: (namespace, device, span) => reports.history(namespace, device, span),
+    history: (namespace, device, part) => reports.history(namespace, device, part),
     done: () => scope.done(),
     [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose](),
   };
@@ -185,7 +187,7 @@ async function take(event: TunnelEvent, takers: Takers): Promise<void> {
       return;
     }
     case "missing":
-      await reports.miss(node, epoch, message.ranges, message.reason, clock.now());
+      await reports.miss(node, epoch, message, clock.now());
       session.send({ kind: "taken", ranges: message.ranges });
       return;
     case "report":

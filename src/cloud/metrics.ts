@@ -6,7 +6,6 @@ import type { Tunnel } from "./tunnel/server.ts";
 /** What an operator asks of a cloud. */
 export function cloudMetrics(tunnel: Pick<Tunnel, "sessions">, controller: Controller, reports: Reports): Metrics {
   const metrics = openMetrics();
-  const { counts } = reports;
   metrics.gauge("cloud_nodes_connected", "Nodes that are connected now.", () => tunnel.sessions.size);
   metrics.gauge("cloud_devices", "Devices in the cluster.", () => controller.devices.objects.size);
   metrics.gauge(
@@ -17,10 +16,17 @@ export function cloudMetrics(tunnel: Pick<Tunnel, "sessions">, controller: Contr
   metrics.total("cloud_status_writes_total", "Statuses written.", () => controller.statuses.writes);
   metrics.total("cloud_lists_total", "Times everything was listed.", () => controller.devices.lists);
   metrics.gauge("cloud_telemetry_rows", "Telemetry rows that are kept.", () => reports.rows);
-  metrics.total("cloud_telemetry_pruned_total", "Telemetry rows that retention took.", () => counts.pruned);
-  metrics.total("cloud_rows_repeated_total", "Rows that came again and were dropped.", () => counts.repeats);
-  metrics.total("cloud_rows_missing_total", "Rows that nodes dropped and that will never come.", () => counts.missing);
+  metrics.total("cloud_telemetry_pruned_total", "Telemetry rows that retention took.", () => reports.counts.pruned);
+  metrics.total("cloud_rows_repeated_total", "Rows that came again and were dropped.", () => reports.counts.repeats);
+  metrics.total(
+    "cloud_rows_missing_total",
+    "Rows that nodes dropped and that will never come.",
+    () => reports.counts.missing,
+  );
+  metrics.gauges("cloud_gaps_total", "Gaps that nodes told of since the start, by reason.", ["reason"], () =>
+    [...reports.ledger.totals].map(([reason, value]) => ({ labels: { reason }, value })),
+  );
   metrics.gauge("cloud_events_waiting", "Events that wait for the cluster.", () => reports.openEvents);
-  metrics.total("cloud_events_dropped_total", "Events that could not be written.", () => counts.eventsDropped);
+  metrics.total("cloud_events_dropped_total", "Events that could not be written.", () => reports.counts.eventsDropped);
   return metrics;
 }

@@ -38,6 +38,26 @@ const migrations = [
   `-- What packed telemetry means: the names of its values, once for all who have the same.
    create table layout (id text primary key, names text not null) without rowid;
    alter table telemetry add column layout text;`,
+  `-- Minutes of telemetry, kept longer than the rows; and the last row that is in them.
+   create table series (
+     id integer primary key, namespace text not null, device text not null, property text not null,
+     unique (namespace, device, property)
+   );
+   create table minute (
+     series integer not null, at integer not null, count integer not null, numbers integer not null, sum real not null,
+     min real, max real, last text not null, last_at integer not null, primary key (series, at)
+   ) without rowid;
+   create index minute_at on minute (at);
+   create table rolled (id integer not null);
+   insert into rolled values (0);
+   -- All that was ever dropped or missed, by device: when, how many, why; told by which rows of a node.
+   create table ledger (
+     id integer primary key, source integer not null, namespace text not null, device text not null,
+     since integer not null, until integer not null, count integer, reason text not null,
+     first integer not null, last integer not null, told_at integer not null
+   );
+   create index ledger_device on ledger (namespace, device, until);
+   create index ledger_until on ledger (until);`,
 ];
 
 /** Opens, or begins, the database of a cloud. @param dataDir - a folder, or `:memory:`. */

@@ -18,9 +18,9 @@ export const row = z.object({
   seq,
   device: z.string(),
   namespace: z.string(),
-  kind: z.enum(["telemetry", "event"]),
+  kind: z.enum(["telemetry", "event", "gap"]),
   at,
-  /** JSON text: for telemetry what `pack` makes, or the body of the topic; for events `eventBody`. */
+  /** JSON text: for telemetry what `pack` makes, or the body of the topic; for events `eventBody`, for gaps `gapBody`. */
   body: z.string(),
   /** Id of the layout that the body is packed by. */
   layout: z.string().max(32).optional(),
@@ -35,13 +35,39 @@ export const eventBody = z.object({
 });
 export type EventBody = z.infer<typeof eventBody>;
 
+/** Why something was dropped or missed. A newer node may know others. */
+export const gapReasons = [
+  "size limit",
+  "age limit",
+  "disk full",
+  "device silent",
+  "link lost",
+  "node off",
+  "clock jump",
+] as const;
+export type GapReason = (typeof gapReasons)[number];
+
+/** Telemetry of a device that is missing: times, and how many messages or visits when that is known. */
+export const gapBody = z.object({ from: at, to: at, count: seq.optional(), reason: z.string() });
+export type GapBody = z.infer<typeof gapBody>;
+
+/** What rows that a limit dropped were of. */
+const lost = z.object({ namespace: z.string(), device: z.string(), from: at, to: at, count: seq });
+export type Lost = z.infer<typeof lost>;
+
 /** What an edge says to its cloud. Who it is says its certificate alone. */
 export const edgeMessage = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("hello"), version: z.number().int(), program: z.string(), epoch: z.string(), head: seq }),
   /** With the layouts that these rows are the first to use on this connection. */
   z.object({ kind: z.literal("rows"), rows: z.array(row).max(1000), layouts: z.array(layout).max(1000).optional() }),
   /** Rows in these ranges were dropped by a limit and will never come. */
-  z.object({ kind: z.literal("missing"), ranges: z.array(range), reason: z.string() }),
+  z.object({
+    kind: z.literal("missing"),
+    ranges: z.array(range),
+    reason: z.string(),
+    /** Telemetry among them, by device. */
+    lost: z.array(lost).max(10_000).optional(),
+  }),
   z.object({ kind: z.literal("report"), report: deviceReport }),
   /** A declaration is on disk at the node. */
   z.object({ kind: z.literal("stored"), uid: z.string(), generation: z.number().int() }),

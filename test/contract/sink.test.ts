@@ -13,7 +13,11 @@ function rigOn(open: (db: Database) => TelemetrySink): SinkRig {
   const sink = open(db);
   let noted = (): ReturnType<SinkRig["note"]> => [];
   const catcher = Object.create(sink, {
-    append: { value: async (_: Batch, note: typeof noted) => void (noted = note) },
+    append: {
+      async value(_: Batch, note: typeof noted) {
+        noted = note;
+      },
+    },
   }) as TelemetrySink;
   const reports = new Reports(db, catcher);
   return {

@@ -1,22 +1,22 @@
 import { Bell } from "#std/bell";
 import { Fault } from "#std/fault";
 import type { Database } from "#std/sqlite";
-import type { Range, Row } from "#wire/messages";
-import { type Layout, layoutOf, unpack } from "#wire/pack";
+import { type GapBody, gapBody, type Lost, type Range, type Row } from "#wire/messages";
+import { type Layout, layoutOf } from "#wire/pack";
 import { add, gaps, has, rangesOf } from "#wire/ranges";
+import { Ledger } from "../telemetry/ledger.ts";
+import type { Batch, Kept, Retention, TelemetrySink } from "../telemetry/sink.ts";
+import { SqliteSink } from "../telemetry/sqlite-sink.ts";
 
-/** One telemetry message of a device as it was told. */
-export interface Told {
-  readonly node: string;
-  readonly epoch: string;
-  readonly seq: number;
-  readonly at: number;
-  /** The parsed body: see the topic `telemetry`. */
-  readonly body: unknown;
+/** Rows that a limit of the node dropped. */
+interface Missing {
+  readonly ranges: readonly Range[];
+  readonly reason: string;
+  readonly lost?: readonly Lost[] | undefined;
 }
 
 /** Which part of a history. */
-export interface Span {
+export interface Part {
   readonly sinceMs?: number;
   readonly untilMs?: number;
   /** @default 1000 */
@@ -30,18 +30,10 @@ export interface OpenEvent extends Row {
   readonly epoch: string;
 }
 
-/** How much telemetry is kept. What is over a limit goes, the oldest arrival first, and is counted. */
-export interface Retention {
-  readonly keepMs: number;
-  readonly keepRows: number;
-  readonly keepBytes: number;
-}
-
 const MOST_TOLD = 10_000;
 /** Holes in what a node told, beyond which it is not a node that tells. */
 const MOST_RANGES = 10_000;
 const MOST_OPEN_EVENTS = 100_000;
-const PRUNE_ROWS = 5_000;
 
 /**
  * What the nodes told, each row once: whether a sequence number was seen is remembered in the same transaction as the
@@ -50,22 +42,26 @@ const PRUNE_ROWS = 5_000;
 export class Reports {
   /** Rings when an event waits. */
   readonly events = new Bell();
+  readonly ledger: Ledger;
+  readonly sink: TelemetrySink;
   readonly #db: Database;
   readonly #sql;
-  #rows: number;
+  readonly #listeners = new Set<(batch: Batch) => void>();
   #openEvents: number;
-  readonly #counts = { repeats: 0, pruned: 0, eventsDropped: 0, missing: 0 };
+  readonly #counts = { repeats: 0, eventsDropped: 0, missing: 0 };
 
-  constructor(db: Database) {
+  /** @param sink - where telemetry goes; without it, into the same database. */
+  constructor(db: Database, sink: TelemetrySink = new SqliteSink(db)) {
     this.#db = db;
     this.#sql = prepare(db);
-    this.#rows = this.#sql.count.get()?.count ?? 0;
+    this.sink = sink;
+    this.ledger = new Ledger(db);
     this.#openEvents = this.#sql.countEvents.get()?.count ?? 0;
   }
 
   /** Telemetry rows that are kept now. */
   get rows(): number {
-    return this.#rows;
+    return this.sink.rows;
   }
   /** Events that wait for the cluster. */
   get openEvents(): number {
@@ -73,7 +69,13 @@ export class Reports {
   }
   /** Since the start: rows that came again, rows that retention took, events dropped, rows that will never come. */
   get counts(): Readonly<{ repeats: number; pruned: number; eventsDropped: number; missing: number }> {
-    return this.#counts;
+    return { ...this.#counts, pruned: this.sink.pruned };
+  }
+
+  /** Calls `listener` with the telemetry that is new, once it is on disk. Disposing it ends that. */
+  listen(listener: (batch: Batch) => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => this.#listeners.delete(listener) };
   }
 
   /** All that is here of a node's history. */
@@ -95,37 +97,27 @@ export class Reports {
   ): Promise<readonly Range[]> {
     checkLayouts(node, layouts);
     const told = rangesOf(rows.map(({ seq }) => seq));
-    const stored = await this.#db.commit(() => {
-      const source = this.#source(node, epoch, nowMs);
-      let stored = { telemetry: 0, events: 0, repeats: 0 };
-      let { ranges } = source;
-      for (const { id, names } of layouts) this.#sql.insertLayout.run(id, JSON.stringify(names));
-      for (const row of rows) {
-        if (has(ranges, row.seq)) {
-          stored = { ...stored, repeats: stored.repeats + 1 };
-          continue;
-        }
-        ranges = add(ranges, [row.seq, row.seq]);
-        const { seq, namespace, device, at, body } = row;
-        if (row.kind === "event") {
-          this.#sql.insertEvent.run(source.id, seq, namespace, device, at, body);
-          stored.events++;
-        } else {
-          this.#sql.insert.run(source.id, seq, namespace, device, at, body, nowMs, row.layout ?? null);
-          stored.telemetry++;
-        }
-      }
-      this.#remember(source.id, node, ranges, nowMs);
-      return stored;
+    const batch = { node, epoch, rows: rows.filter(({ kind }) => kind === "telemetry"), layouts, takenAt: nowMs };
+    let fresh: readonly Row[] = [];
+    await this.sink.append(batch, () => {
+      fresh = this.#note(node, epoch, rows, nowMs);
+      return fresh.filter(({ kind }) => kind === "telemetry");
     });
-    this.#rows += stored.telemetry;
-    this.#counts.repeats += stored.repeats;
-    if (stored.events > 0) await this.#queued(stored.events);
+    this.#counts.repeats += rows.length - fresh.length;
+    for (const listener of this.#listeners)
+      listener({ ...batch, rows: fresh.filter(({ kind }) => kind === "telemetry") });
+    const events = fresh.filter(({ kind }) => kind === "event").length;
+    if (events > 0) await this.#queued(events);
     return told;
   }
 
   /** Notes that rows will never come. They count as here, so that nobody waits for them. */
-  async miss(node: string, epoch: string, lost: readonly Range[], reason: string, nowMs: number): Promise<void> {
+  async miss(
+    node: string,
+    epoch: string,
+    { ranges: lost, reason, lost: devices }: Missing,
+    nowMs: number,
+  ): Promise<void> {
     const missing = await this.#db.commit(() => {
       const source = this.#source(node, epoch, nowMs);
       let { ranges } = source;
@@ -138,19 +130,19 @@ export class Reports {
         ranges = add(ranges, [from, to]);
       }
       this.#remember(source.id, node, ranges, nowMs);
+      if (missing > 0) this.#book(source.id, { ranges: lost, reason, lost: devices }, nowMs);
       return missing;
     });
     this.#counts.missing += missing;
   }
 
   /** The telemetry of a device, the oldest first; with more than `limit` in the span, the latest of it. */
-  history(namespace: string, device: string, { sinceMs = 0, untilMs, limit = 1000 }: Span = {}): readonly Told[] {
-    const until = untilMs ?? Number.MAX_SAFE_INTEGER;
-    const rows = this.#sql.history.all(namespace, device, sinceMs, until, Math.min(limit, MOST_TOLD));
-    return rows.reverse().map(({ body, layout, names, ...rest }) => ({
-      ...rest,
-      body: layout !== null && names !== null ? unpackBody({ id: layout, names }, rest.at, body) : parseBody(body),
-    }));
+  history(
+    namespace: string,
+    device: string,
+    { sinceMs = 0, untilMs = Number.MAX_SAFE_INTEGER, limit = 1000 }: Part = {},
+  ): Promise<readonly Kept[]> {
+    return this.sink.query({ namespace, device, sinceMs, untilMs }, Math.min(limit, MOST_TOLD));
   }
 
   /** The holes that nodes told of. */
@@ -170,31 +162,41 @@ export class Reports {
     if (dropped) this.#counts.eventsDropped++;
   }
 
-  /** Takes away what is over the limits, a batch at a time, so that nobody waits long for it. */
-  async prune({ keepMs, keepRows, keepBytes }: Retention, nowMs: number): Promise<void> {
-    for (;;) {
-      const oldest = this.#sql.oldest.get()?.takenAt;
-      const tooMany = this.#rows > keepRows || this.#bytes() > keepBytes;
-      if (oldest === undefined || (oldest >= nowMs - keepMs && !tooMany)) break;
-      // By number, one batch may go a little below the limit; by age, only what is too old goes.
-      const before = tooMany ? Number.MAX_SAFE_INTEGER : nowMs - keepMs;
-      const excess = Math.max(this.#rows - keepRows, this.#bytes() > keepBytes ? PRUNE_ROWS : 0);
-      const most = tooMany ? Math.min(PRUNE_ROWS, excess) : PRUNE_ROWS;
-      const { changes } = await this.#db.commit(() => this.#sql.prune.run(before, most));
-      this.#rows -= changes;
-      this.#counts.pruned += changes;
-      if (changes === 0) break;
-    }
+  /** Takes away what is over the limits: telemetry, events that are told, and what the ledger says of that time. */
+  async prune(retention: Retention, nowMs: number): Promise<void> {
+    const { keepMs, keepMinutesMs = keepMs } = retention;
+    await this.sink.prune(retention, nowMs);
     await this.#db.commit(() => {
       this.#sql.pruneEvents.run(nowMs - keepMs);
-      this.#sql.pruneGaps.run(nowMs - keepMs);
+      this.#sql.pruneGaps.run(nowMs - keepMinutesMs);
+      this.ledger.prune(nowMs - keepMinutesMs);
     });
   }
 
-  /** Bytes in use; pages that were freed are used again before the file grows. */
-  #bytes(): number {
-    const { pages = 0, free = 0, size = 0 } = this.#sql.pages.get() ?? {};
-    return (pages - free) * size;
+  /** Notes which rows are here, within the caller's transaction; returns those that were not. */
+  #note(node: string, epoch: string, rows: readonly Row[], nowMs: number): readonly Row[] {
+    const source = this.#source(node, epoch, nowMs);
+    let { ranges } = source;
+    const fresh: Row[] = [];
+    for (const row of rows) {
+      if (has(ranges, row.seq)) continue;
+      ranges = add(ranges, [row.seq, row.seq]);
+      fresh.push(row);
+      const { seq, namespace, device, at, body } = row;
+      if (row.kind === "event") this.#sql.insertEvent.run(source.id, seq, namespace, device, at, body);
+      if (row.kind === "gap")
+        this.ledger.add(source.id, { ...gapOf(row), namespace, device, first: seq, last: seq, toldAt: nowMs });
+    }
+    this.#remember(source.id, node, ranges, nowMs);
+    return fresh;
+  }
+
+  /** Books dropped rows by device; a node that does not say whose they were gets one line without a device. */
+  #book(source: number, { ranges, reason, lost = [] }: Missing, nowMs: number): void {
+    const [first, last] = [ranges[0]?.[0] ?? 0, ranges.at(-1)?.[1] ?? 0];
+    const whole = { namespace: "", device: "", from: nowMs, to: nowMs, count: last - first + 1 };
+    for (const each of lost.length > 0 ? lost : [whole])
+      this.ledger.add(source, { ...each, reason, first, last, toldAt: nowMs });
   }
 
   #source(node: string, epoch: string, nowMs: number): { readonly id: number; readonly ranges: readonly Range[] } {
@@ -221,10 +223,6 @@ export class Reports {
   }
 }
 
-function unpackBody({ id, names }: { id: string; names: string }, at: number, body: string): unknown {
-  return unpack({ id, names: JSON.parse(names) as string[] }, at, body);
-}
-
 /** A layout is shared by all nodes, so none may give a name of its own to what others mean by it. */
 function checkLayouts(node: string, layouts: readonly Layout[]): void {
   const wrong = layouts.find(({ id, names }) => layoutOf(names).id !== id);
@@ -232,48 +230,26 @@ function checkLayouts(node: string, layouts: readonly Layout[]): void {
     throw new Fault("FRAME_INVALID", `${node} sent a layout ${wrong.id} that does not fit its names`, { node });
 }
 
-function parseBody(body: string): unknown {
+/** What a gap row says; one that nobody can read is a gap all the same. */
+function gapOf({ at, body }: Row): GapBody {
   try {
-    return JSON.parse(body);
+    return gapBody.parse(JSON.parse(body));
   } catch {
-    return body;
+    return { from: at, to: at, reason: "unreadable" };
   }
 }
 
 function prepare(db: Database) {
   return {
-    count: db.prepare<[], { count: number }>("select count(*) as count from telemetry"),
     countEvents: db.prepare<[], { count: number }>("select count(*) as count from event where done = 0"),
     source: db.prepare<[string, string], { id: number; ranges: string }>(
       "select id, ranges from source where node = ? and epoch = ?",
     ),
     insertSource: db.prepare("insert or ignore into source (node, epoch, ranges, at) values (?, ?, '[]', ?)"),
     remember: db.prepare("update source set ranges = ?, at = ? where id = ?"),
-    insert: db.prepare(
-      `insert into telemetry (source, seq, namespace, device, at, body, taken_at, layout)
-       values (?, ?, ?, ?, ?, ?, ?, ?)`,
-    ),
-    insertLayout: db.prepare("insert or ignore into layout values (?, ?)"),
     insertGap: db.prepare("insert into gap (source, first, last, reason, at) values (?, ?, ?, ?, ?)"),
     gaps: db.prepare<[string], { epoch: string; first: number; last: number; reason: string }>(
       "select epoch, first, last, reason from gap join source on source.id = source where node = ? order by gap.id",
-    ),
-    history: db.prepare<
-      [string, string, number, number, number],
-      {
-        node: string;
-        epoch: string;
-        seq: number;
-        at: number;
-        body: string;
-        layout: string | null;
-        names: string | null;
-      }
-    >(
-      `select node, epoch, seq, telemetry.at as at, body, layout, names
-       from telemetry join source on source.id = source left join layout on layout.id = layout
-       where namespace = ? and device = ? and telemetry.at >= ? and telemetry.at <= ?
-       order by telemetry.at desc, seq desc limit ?`,
     ),
     insertEvent: db.prepare("insert into event (source, seq, namespace, device, at, body) values (?, ?, ?, ?, ?, ?)"),
     openEvents: db.prepare<[number], OpenEvent>(
@@ -286,14 +262,5 @@ function prepare(db: Database) {
     ),
     pruneEvents: db.prepare("delete from event where done = 1 and at < ?"),
     pruneGaps: db.prepare("delete from gap where at < ?"),
-    oldest: db.prepare<[], { takenAt: number }>("select taken_at as takenAt from telemetry order by id limit 1"),
-    prune: db.prepare(
-      `delete from telemetry where id in
-       (select id from telemetry where taken_at < ? order by taken_at, id limit ?)`,
-    ),
-    pages: db.prepare<[], { pages: number; free: number; size: number }>(
-      `select page_count as pages, freelist_count as free, page_size as size
-       from pragma_page_count, pragma_freelist_count, pragma_page_size`,
-    ),
   };
 }

@@ -15,8 +15,8 @@ const cloud = await openCloud(parsed, {
   log: openLog({ level: "info" }),
   kubeconfig: { text: kubeconfig },
 });
-process.on("message", (message) => {
+process.on("message", async (message) => {
   if (message === "token") process.send?.({ token: cloud.createToken("site-a") });
-  if (message === "history") process.send?.({ history: cloud.history("default", "boiler-1", { limit: 10_000 }) });
+  if (message === "history") process.send?.({ history: await cloud.history("default", "boiler-1", { limit: 10_000 }) });
 });
 process.send?.({ join: cloud.urls.join });

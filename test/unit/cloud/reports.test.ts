@@ -34,7 +34,7 @@ test("whatever comes twice, late, or after a restart of the cloud is stored exac
             reports = new Reports(db);
           } else if (step.is === "missing") {
             const range: Range = [step.from, step.from + 4];
-            await reports.miss("site-a", "e", [range], "size limit", 0);
+            await reports.miss("site-a", "e", { ranges: [range], reason: "size limit" }, 0);
             for (let seq = range[0]; seq <= range[1]; seq++) if (!stored.has(seq)) missing.add(seq);
           } else {
             await reports.take(
@@ -46,7 +46,7 @@ test("whatever comes twice, late, or after a restart of the cloud is stored exac
             for (const seq of step.seqs) if (!missing.has(seq)) stored.add(seq);
           }
         }
-        const seqs = reports.history("default", "boiler-1", { limit: 10_000 }).map(({ seq }) => seq);
+        const seqs = (await reports.history("default", "boiler-1", { limit: 10_000 })).map(({ seq }) => seq);
         expect(seqs).toEqual([...stored].sort((a, b) => a - b));
         const here = reports
           .have("site-a", "e")
@@ -67,7 +67,7 @@ test("numbers of two nodes, or of two epochs of one node, are different numbers"
   await reports.take("site-a", "one", [telemetry(1)], 0);
   await reports.take("site-a", "two", [telemetry(1)], 0);
   await reports.take("site-b", "one", [telemetry(1)], 0);
-  expect(reports.history("default", "boiler-1")).toHaveLength(3);
+  expect(await reports.history("default", "boiler-1")).toHaveLength(3);
   expect(reports.have("site-a", "two")).toEqual([[1, 1]]);
   expect(reports.counts.repeats).toBe(0);
 });
@@ -76,8 +76,8 @@ test("a hole that a node told of has a reason, and only what is really missing c
   using db = openStore(":memory:", silent);
   const reports = new Reports(db);
   await reports.take("site-a", "e", [telemetry(5)], 0);
-  await reports.miss("site-a", "e", [[3, 8]], "age limit", 0);
-  await reports.miss("site-a", "e", [[3, 8]], "age limit", 0);
+  await reports.miss("site-a", "e", { ranges: [[3, 8]], reason: "age limit" }, 0);
+  await reports.miss("site-a", "e", { ranges: [[3, 8]], reason: "age limit" }, 0);
   expect(reports.gaps("site-a")).toEqual([
     { epoch: "e", range: [3, 4], reason: "age limit" },
     { epoch: "e", range: [6, 8], reason: "age limit" },
@@ -95,11 +95,13 @@ test("history gives a span, the oldest first, and the latest of it when there is
     [3, 1, 5, 2, 4].map((seq) => telemetry(seq)),
     0,
   );
-  const seqs = (span: object) => reports.history("default", "boiler-1", span).map(({ seq }) => seq);
-  expect(seqs({ sinceMs: 1002, untilMs: 1004 })).toEqual([2, 3, 4]);
-  expect(seqs({ limit: 2 })).toEqual([4, 5]);
-  expect(reports.history("default", "boiler-1", { limit: 1 })[0]?.body).toMatchObject({ values: { temperature: 5 } });
-  expect(reports.history("other", "boiler-1")).toEqual([]);
+  const seqs = async (part: object) => (await reports.history("default", "boiler-1", part)).map(({ seq }) => seq);
+  expect(await seqs({ sinceMs: 1002, untilMs: 1004 })).toEqual([2, 3, 4]);
+  expect(await seqs({ limit: 2 })).toEqual([4, 5]);
+  expect((await reports.history("default", "boiler-1", { limit: 1 }))[0]?.body).toMatchObject({
+    values: { temperature: 5 },
+  });
+  expect(await reports.history("other", "boiler-1")).toEqual([]);
 });
 
 test("retention takes the oldest arrivals, by age and by number, and counts them", async () => {
@@ -113,7 +115,9 @@ test("retention takes the oldest arrivals, by age and by number, and counts them
   await reports.prune(enough, 7 * DAY_MS + 1);
   expect(reports.rows).toBe(300);
   await reports.prune({ ...enough, keepRows: 100 }, 7 * DAY_MS + 1);
-  expect(reports.history("default", "boiler-1").map(({ seq }) => seq)).toEqual(rows(501, 100).map(({ seq }) => seq));
+  expect((await reports.history("default", "boiler-1")).map(({ seq }) => seq)).toEqual(
+    rows(501, 100).map(({ seq }) => seq),
+  );
   expect(reports.counts.pruned).toBe(500);
   expect(reports.have("site-a", "e")).toEqual([[1, 600]]);
 });

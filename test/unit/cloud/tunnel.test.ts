@@ -63,7 +63,7 @@ test("rows that are acknowledged are there after a restart of the cloud, and rep
   edge.say({ kind: "rows", rows: [...rows, telemetry(3)] });
   await eventually(() => edge.of("taken").length === 1);
   expect(edge.of("taken")).toEqual([{ kind: "taken", ranges: [[1, 3]] }]);
-  expect(cloud.history("default", "boiler-1").map(({ seq }) => seq)).toEqual([1, 2, 3]);
+  expect((await cloud.history("default", "boiler-1")).map(({ seq }) => seq)).toEqual([1, 2, 3]);
 });
 
 test("rows that will never come are acknowledged too", async () => {
