@@ -12,11 +12,11 @@ import {
   type Call,
   faultFrom,
   type Notice,
-  type PlainPushed,
-  type PlainReading,
+  type Packed,
+  type PackedBatch,
   type Points,
-  pushedFrom,
-  readingFrom,
+  unpack,
+  unpackBatch,
 } from "./message.ts";
 import type { OpcuaAddress, OpcuaStation } from "./schema.ts";
 
@@ -189,8 +189,7 @@ function connectionOf(
     async read(station, points, signal) {
       signal.throwIfAborted();
       mustBeOpen();
-      const readings = await ask({ do: "read", connection, station, points: name(points) }, signal);
-      return (readings as readonly PlainReading[]).map(readingFrom);
+      return unpack((await ask({ do: "read", connection, station, points: name(points) }, signal)) as Packed);
     },
     async write(station, point, raw, signal) {
       signal.throwIfAborted();
@@ -205,7 +204,7 @@ function connectionOf(
           // Asked batch by batch, so that a slow reader is felt in the thread, which sheds load by its own rule.
           const batch = await ask({ do: "next", connection, watch }, signal);
           if (batch === undefined) return;
-          yield (batch as readonly PlainPushed[]).map(pushedFrom);
+          yield unpackBatch(batch as PackedBatch);
         }
       } catch (error) {
         if (!signal.aborted) throw error;

@@ -52,13 +52,56 @@ export interface PlainFault {
   readonly detail: string;
 }
 
-/** A reading whose fault can travel. */
-export type PlainReading =
-  | Extract<Reading, { ok: true }>
-  | { readonly ok: false; readonly fault: PlainFault; readonly at: number };
-export interface PlainPushed {
-  readonly index: number;
-  readonly reading: PlainReading;
+/**
+ * Readings in columns. An object each would cost 2 µs to copy to another thread; columns of numbers cost a fifth of that.
+ */
+export interface Packed {
+  /** Numbers alone as one block, which is most of what a plant says. */
+  readonly raws: Float64Array | readonly Raw[];
+  readonly at: Float64Array;
+  /** Doubts and faults by place; few, usually none. */
+  readonly doubts: ReadonlyMap<number, string>;
+  readonly faults: ReadonlyMap<number, PlainFault>;
+}
+
+/** Pushed readings: the place of each in the points of its watch. */
+export interface PackedBatch extends Packed {
+  readonly indexes: Uint32Array;
+}
+
+export function pack(readings: readonly Reading[]): Packed {
+  const at = new Float64Array(readings.length);
+  const raws = new Array<Raw>(readings.length);
+  const doubts = new Map<number, string>();
+  const faults = new Map<number, PlainFault>();
+  let isPlain = true;
+  for (const [i, reading] of readings.entries()) {
+    at[i] = reading.at;
+    raws[i] = reading.ok ? reading.raw : 0;
+    if (typeof raws[i] !== "number") isPlain = false;
+    if (!reading.ok) faults.set(i, plainFault(reading.fault));
+    else if (reading.doubt !== undefined) doubts.set(i, reading.doubt);
+  }
+  return { raws: isPlain ? Float64Array.from(raws as number[]) : raws, at, doubts, faults };
+}
+
+export function unpack({ raws, at, doubts, faults }: Packed): readonly Reading[] {
+  return Array.from(at, (at, i): Reading => {
+    const fault = faults.get(i);
+    if (fault) return { ok: false, fault: faultFrom(fault), at };
+    const doubt = doubts.get(i);
+    const raw = raws[i] ?? 0;
+    return doubt === undefined ? { ok: true, raw, at } : { ok: true, raw, at, doubt };
+  });
+}
+
+export function packBatch(batch: readonly Pushed[]): PackedBatch {
+  const indexes = Uint32Array.from(batch, ({ index }) => index);
+  return { ...pack(batch.map(({ reading }) => reading)), indexes };
+}
+
+export function unpackBatch({ indexes, ...packed }: PackedBatch): readonly Pushed[] {
+  return unpack(packed).map((reading, i) => ({ index: indexes[i] ?? 0, reading }));
 }
 
 export function plainFault({ code, message, detail }: Fault): PlainFault {
@@ -67,16 +110,4 @@ export function plainFault({ code, message, detail }: Fault): PlainFault {
 
 export function faultFrom({ code, message, detail }: PlainFault): Fault {
   return new Fault(code, message, JSON.parse(detail) as Record<string, unknown>);
-}
-
-export function plainReading(reading: Reading): PlainReading {
-  return reading.ok ? reading : { ...reading, fault: plainFault(reading.fault) };
-}
-
-export function readingFrom(reading: PlainReading): Reading {
-  return reading.ok ? reading : { ...reading, fault: faultFrom(reading.fault) };
-}
-
-export function pushedFrom({ index, reading }: PlainPushed): Pushed {
-  return { index, reading: readingFrom(reading) };
 }

@@ -3,7 +3,7 @@ import { parentPort } from "node:worker_threads";
 import type { Connection, Point, Pushed } from "#devices/driver";
 import { Fault } from "#std/fault";
 import { openInProcess } from "./in-process.ts";
-import { type Answer, type Call, type Points, plainFault, plainReading, type Question } from "./message.ts";
+import { type Answer, type Call, type Points, pack, packBatch, plainFault, type Question } from "./message.ts";
 import type { OpcuaAddress, OpcuaStation } from "./schema.ts";
 import { memoryTrust } from "./trust.ts";
 
@@ -64,7 +64,7 @@ async function perform(call: Call, signal: AbortSignal): Promise<unknown> {
   const { connection, watches } = found;
   switch (call.do) {
     case "read":
-      return (await connection.read(call.station, pointsOf(found, call.points), signal)).map(plainReading);
+      return pack(await connection.read(call.station, pointsOf(found, call.points), signal));
     case "write":
       return await connection.write(call.station, call.point, call.raw, signal);
     case "watch": {
@@ -75,8 +75,7 @@ async function perform(call: Call, signal: AbortSignal): Promise<unknown> {
     }
     case "next": {
       const next = await watches.get(call.watch)?.batches.next();
-      if (!next || next.done) return undefined;
-      return next.value.map(({ index, reading }) => ({ index, reading: plainReading(reading) }));
+      return !next || next.done ? undefined : packBatch(next.value);
     }
     case "close":
       held.delete(call.connection);
