@@ -1,24 +1,18 @@
 import type { Duplex } from "node:stream";
-import {
-  Aedes,
-  type AedesPublishPacket,
-  type AuthenticateError,
-  type Client,
-  type PublishPacket,
-  type Subscription,
-} from "aedes";
+import { Aedes, type AuthenticateError, type Client, type PublishPacket, type Subscription } from "aedes";
 import type { Log } from "#std/log";
 import type { Access, Peer } from "./access.ts";
 import { type Identity, identityOf, ownerOf } from "./acl.ts";
 import type { MqttLimits } from "./config.ts";
+import { emitter } from "./emitter.ts";
 import { Fanout } from "./fanout.ts";
 import type { Figures } from "./figures.ts";
 import { depth } from "./filter.ts";
+import { createIntake } from "./intake.ts";
 import type { Ledger } from "./ledger.ts";
 import { Line } from "./line.ts";
 import { createPersistence, PRESENT } from "./persistence.ts";
-import type { Publication } from "./queues.ts";
-import { entryBytes, type Qos, type Session } from "./session.ts";
+import type { Qos, Session } from "./session.ts";
 import { Tide } from "./tide.ts";
 
 export interface EnginePorts {
@@ -64,11 +58,11 @@ export async function openEngine({ ledger, access, limits, figures, log }: Engin
   const members = new Map<Client, Member>();
   /** The connection that each client id belongs to, from the moment its rights are proven. */
   const owners = new Map<string, Client>();
-  const fresh = new WeakSet<object>();
   const fanout = new Fanout({ ledger, figures, overrun, backlogBytes: limits.bufferBytes * 4 });
 
   const rightsOf = (session: Session) => access.rights(identityOf(session.owner));
   const memberOf = (client: Client) => members.get(client);
+  const intake = createIntake({ ledger, limits, figures, log, rightsOf });
 
   function allowed(client: Client, filters: readonly (readonly [string, Qos])[]) {
     const session = memberOf(client)?.session;
@@ -127,68 +121,6 @@ export async function openEngine({ ledger, access, limits, figures, log }: Engin
     return session;
   }
 
-  /**
-   * Takes a message of a client, or a will. Returns at once when nothing of it has to be on disk, otherwise resolves
-   * when it is. What it throws closes the client: MQTT 3.1.1 has no other way to say no [MQTT-3.3.5-2].
-   */
-  function publish(client: Client, packet: PublishPacket): Promise<void> | undefined {
-    const member = memberOf(client);
-    const session = member?.session;
-    if (!member || !session) throw new Error("not connected");
-    const { topic, qos, messageId, retain = false } = packet;
-    if (!rightsOf(session).mayPublish(topic)) {
-      figures.refuse("publish denied");
-      log.warn("publish refused", { client: client.id, topic });
-      throw new Error(`${topic} may not be published by this client`);
-    }
-    if (Buffer.byteLength(topic) > limits.topicBytes) throw new Error("topic too long");
-    const payload = packet.payload as Buffer;
-    if (retain && !ledger.retained.fits(topic, payload)) {
-      figures.drop(client.id, "retained-full");
-      throw new Error("too much is retained");
-    }
-    figures.received[qos]++;
-    if (qos === 0) return undefined;
-    const id = qos === 2 && messageId !== undefined ? messageId : 0;
-    const repeated = id > 0 ? session.incoming.get(id) : undefined;
-    if (repeated) return repeated;
-    if (id > 0 && session.incoming.size >= limits.inflight)
-      throw new Error(`${limits.inflight} messages at QoS 2 are not released`);
-    const targets = ledger.durableTargets(topic, qos);
-    const full = ledger.queues.rejects(targets, entryBytes({ topic, payload }));
-    if (full) {
-      figures.drop(full.client, "reject");
-      throw new Error(`the queue of ${full.client} is full`);
-    }
-    if (id > 0) fresh.add(packet);
-    if (targets.length === 0 && !retain && (id === 0 || !session.isDurable)) {
-      if (id > 0) session.incoming.set(id, Promise.resolve());
-      return undefined;
-    }
-    const origin = id > 0 ? { session, id } : undefined;
-    const saved = ledger.queues.publish({ topic, payload, qos, retain }, targets, origin);
-    if (id > 0) session.incoming.set(id, saved);
-    return settle(saved, member, { topic, payload, qos, retain, id });
-  }
-
-  async function settle(
-    saved: Promise<void>,
-    { line, session }: Member,
-    { topic, payload, qos, retain, id }: Publication & { readonly id: number },
-  ): Promise<void> {
-    line.begins();
-    try {
-      await saved;
-      if (retain) ledger.retained.keep({ topic, payload, qos });
-    } catch (error) {
-      session?.incoming.delete(id);
-      log.error("message not stored, its publisher is closed", { client: session?.client, topic, error });
-      throw error;
-    } finally {
-      line.ends();
-    }
-  }
-
   function subscribe(client: Client, subscription: Subscription): Subscription | null {
     const session = memberOf(client)?.session;
     const { topic, qos } = subscription;
@@ -215,7 +147,7 @@ export async function openEngine({ ledger, access, limits, figures, log }: Engin
     persistence: createPersistence({
       ledger,
       sessionOf: (client) => memberOf(client)?.session,
-      isFresh: (packet) => fresh.delete(packet),
+      isFresh: intake.isFresh,
       allowed,
       isResumed: (id) => {
         const client = owners.get(id);
@@ -244,7 +176,9 @@ export async function openEngine({ ledger, access, limits, figures, log }: Engin
     authorizePublish: (client, packet, done) => {
       try {
         if (!client) throw new Error("no client");
-        const saved = publish(client, packet);
+        const member = memberOf(client);
+        if (!member?.session) throw new Error("not connected");
+        const saved = intake.publish({ line: member.line, session: member.session }, packet);
         if (saved) saved.then(() => done(null), done);
         else done(null);
       } catch (error) {
@@ -345,29 +279,6 @@ export async function openEngine({ ledger, access, limits, figures, log }: Engin
 }
 
 const CODES: Readonly<Record<number, string>> = { 2: "client id in use", 4: "bad password", 5: "not authorized" };
-
-/**
- * What aedes hands messages to. Its own waits until every subscriber took the message; this one hands it on and is
- * done, so that nobody waits for anybody. What aedes says of itself (`$SYS`) nobody gets.
- */
-function emitter(deliver: (packet: AedesPublishPacket) => void) {
-  return {
-    on(_filter: string, _listener: unknown, done?: () => void) {
-      done?.();
-    },
-    removeListener(_filter: string, _listener: unknown, done?: () => void) {
-      done?.();
-    },
-    emit(packet: AedesPublishPacket, done?: (error?: Error) => void) {
-      if (!packet.topic.startsWith("$")) deliver(packet);
-      // At once it would make aedes parse within its own parsing.
-      if (done) queueMicrotask(done);
-    },
-    close(done: () => void) {
-      setImmediate(done);
-    },
-  };
-}
 
 /** A throw while the bytes of one client are handled costs that client, never the process. */
 function contain(client: Client, socket: Duplex): void {

@@ -1,0 +1,104 @@
+import type { Log } from "#std/log";
+import type { Rights } from "./acl.ts";
+import type { MqttLimits } from "./config.ts";
+import type { Figures } from "./figures.ts";
+import type { Ledger } from "./ledger.ts";
+import type { Line } from "./line.ts";
+import type { Publication } from "./queues.ts";
+import { entryBytes, type Qos, type Session } from "./session.ts";
+
+/** Who says something. */
+export interface Author {
+  readonly line: Line;
+  readonly session: Session;
+}
+
+/** A PUBLISH, or a will, which has no identifier. */
+export interface Published {
+  readonly topic: string;
+  readonly payload: string | Buffer;
+  readonly qos: Qos;
+  readonly retain?: boolean;
+  readonly messageId?: number | undefined;
+}
+
+export interface IntakePorts {
+  readonly ledger: Ledger;
+  readonly limits: MqttLimits;
+  readonly figures: Figures;
+  readonly log: Log;
+  readonly rightsOf: (session: Session) => Rights;
+}
+
+/** Takes what clients publish: checked, stored, and only then acknowledged. */
+export interface Intake {
+  publish(author: Author, packet: Published): Promise<void> | undefined;
+  /** True once for a QoS 2 packet that was stored just now, so that it is not taken for its own repeat. */
+  isFresh(packet: object): boolean;
+}
+
+export function createIntake({ ledger, limits, figures, log, rightsOf }: IntakePorts): Intake {
+  const fresh = new WeakSet<object>();
+
+  /**
+   * Takes a message of a client, or a will. Returns at once when nothing of it has to be on disk, otherwise resolves
+   * when it is. What it throws closes the client: MQTT 3.1.1 has no other way to say no [MQTT-3.3.5-2].
+   */
+  function publish(author: Author, packet: Published): Promise<void> | undefined {
+    const { session } = author;
+    const { topic, qos, messageId, retain = false } = packet;
+    if (!rightsOf(session).mayPublish(topic)) {
+      figures.refuse("publish denied");
+      log.warn("publish refused", { client: session.client, topic });
+      throw new Error(`${topic} may not be published by this client`);
+    }
+    if (Buffer.byteLength(topic) > limits.topicBytes) throw new Error("topic too long");
+    const payload = packet.payload as Buffer;
+    if (retain && !ledger.retained.fits(topic, payload)) {
+      figures.drop(session.client, "retained-full");
+      throw new Error("too much is retained");
+    }
+    figures.received[qos]++;
+    if (qos === 0) return undefined;
+    const id = qos === 2 && messageId !== undefined ? messageId : 0;
+    const repeated = id > 0 ? session.incoming.get(id) : undefined;
+    if (repeated) return repeated;
+    if (id > 0 && session.incoming.size >= limits.inflight)
+      throw new Error(`${limits.inflight} messages at QoS 2 are not released`);
+    const targets = ledger.durableTargets(topic, qos);
+    const full = ledger.queues.rejects(targets, entryBytes({ topic, payload }));
+    if (full) {
+      figures.drop(full.client, "reject");
+      throw new Error(`the queue of ${full.client} is full`);
+    }
+    if (id > 0) fresh.add(packet);
+    if (targets.length === 0 && !retain && (id === 0 || !session.isDurable)) {
+      if (id > 0) session.incoming.set(id, Promise.resolve());
+      return undefined;
+    }
+    const origin = id > 0 ? { session, id } : undefined;
+    const saved = ledger.queues.publish({ topic, payload, qos, retain }, targets, origin);
+    if (id > 0) session.incoming.set(id, saved);
+    return settle(saved, author, { topic, payload, qos, retain, id });
+  }
+
+  async function settle(
+    saved: Promise<void>,
+    { line, session }: Author,
+    { topic, payload, qos, retain, id }: Publication & { readonly id: number },
+  ): Promise<void> {
+    line.begins();
+    try {
+      await saved;
+      if (retain) ledger.retained.keep({ topic, payload, qos });
+    } catch (error) {
+      session.incoming.delete(id);
+      log.error("message not stored, its publisher is closed", { client: session.client, topic, error });
+      throw error;
+    } finally {
+      line.ends();
+    }
+  }
+
+  return { publish, isFresh: (packet) => fresh.delete(packet) };
+}
