@@ -1,7 +1,5 @@
 /** The cloud is killed while values move and both sides change their mind: nothing accepted is missing, nothing doubled. */
 
-import { once } from "node:events";
-import { createServer } from "node:net";
 import { expect, test } from "@jest/globals";
 import mqtt from "mqtt";
 import { crds } from "#devices/crd";
@@ -17,6 +15,7 @@ import { Scope } from "#std/scope";
 import { type Child, openChild } from "../rigs/child.ts";
 import { eventually } from "../rigs/eventually.ts";
 import { folder } from "../rigs/folder.ts";
+import { freePort } from "../rigs/free-port.ts";
 import { openTestRegistry, type TestClient } from "../rigs/registry.ts";
 
 /** How long the cloud is away; `SKERRY_OUTAGE_MS=60000` for the figure in the documents. */
@@ -178,20 +177,4 @@ function said<T>(child: Child, field: string): Promise<T> {
     () => child.said.find((message) => typeof message === "object" && message !== null && field in message) as T,
     20_000,
   );
-}
-
-/** A port that was free a moment ago, for a server that comes back where it was. */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000);
-    const server = createServer().listen(port, "127.0.0.1");
-    const [event] = await Promise.race([
-      once(server, "listening").then(() => ["listening"]),
-      once(server, "error").then(() => ["error"]),
-    ]);
-    if (event === "error") continue;
-    server.close();
-    await once(server, "close");
-    return port;
-  }
 }

@@ -7,10 +7,10 @@ const REGISTERS = 1000;
 /** One register in ten changes between two visits, as in a plant; the others stand still. */
 const STRIDE = 10;
 
-const { units } = childOptions<{ units: number }>();
+const { units, port = 0 } = childOptions<{ units: number; port?: number }>();
 const simulator = await openSimulator({
   host: "127.0.0.1",
-  port: 0,
+  port,
   units: new Map(Array.from({ length: units }, (_, i) => [i + 1, unit()])),
 });
 serveParent({ port: simulator.port }, async () => await simulator[Symbol.asyncDispose]());
