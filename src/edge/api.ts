@@ -10,6 +10,9 @@ import { parse, z } from "#std/schema";
 import type { Commands } from "./commands.ts";
 import { reportOf } from "./device-report.ts";
 import type { DeviceTwin } from "./device-twin.ts";
+import { explainDevices } from "./devices/routes.ts";
+import type { Supervisor } from "./devices/supervisor.ts";
+import { modelOf } from "./devices/why.ts";
 import { openApi, paths } from "./openapi.ts";
 import type { Twins } from "./twins.ts";
 import type { UplinkState } from "./uplink.ts";
@@ -19,6 +22,8 @@ import { wish } from "./wishes.ts";
 export interface NodeState {
   readonly node: string;
   readonly version: string;
+  /** Where it keeps what it knows, for commands that run beside it with the same rights. */
+  readonly dataDir: string;
   readonly startedAt: number;
   readonly uplink: UplinkState;
   readonly backlog: number;
@@ -30,6 +35,7 @@ export interface NodeState {
 
 export interface ApiPorts {
   readonly twins: Twins;
+  readonly supervisor: Supervisor;
   readonly commands: Commands;
   readonly metrics: Metrics;
   readonly node: () => NodeState;
@@ -53,6 +59,7 @@ export function openApiServer(endpoint: Endpoint, ports: ApiPorts): Promise<Http
     onlyLocal(app);
     health(app, ports);
     devices(app, ports);
+    explainDevices(app, ports);
   });
 }
 
@@ -110,8 +117,4 @@ function view(twin: DeviceTwin): object {
       return { ...property, type, access, unit, minimum, maximum };
     }),
   };
-}
-
-function modelOf(spec: unknown): unknown {
-  return typeof spec === "object" && spec !== null && "model" in spec ? spec.model : undefined;
 }

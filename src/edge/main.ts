@@ -83,7 +83,7 @@ export async function openEdge(options: EdgeOptions, { drivers, clock, log }: Ed
       const all = [...twins.all];
       const devicesOnline = all.filter(({ health }) => health.online).length;
       const counts = { devices: all.length, devicesOnline, values: site.values, backlog: outbox.rows };
-      return { node, version, startedAt, uplink, ...counts };
+      return { node, version, dataDir: config.dataDir, startedAt, uplink, ...counts };
     };
     const tellUplink = () => broker.publish(topics.nodeUplink, {}, { ...uplink, backlog: outbox.rows });
     const tellNode = (online: boolean) => {
@@ -101,6 +101,7 @@ export async function openEdge(options: EdgeOptions, { drivers, clock, log }: Ed
     );
     const apiPorts = {
       twins,
+      supervisor,
       commands,
       metrics,
       node: state,
@@ -123,6 +124,7 @@ export async function openEdge(options: EdgeOptions, { drivers, clock, log }: Ed
       for (let round = 0; ; round++) {
         if ((round * SAVE_MS) % NODE_STATUS_MS === 0) tellNode(true);
         await clock.sleep(SAVE_MS, signal);
+        supervisor.doubtStale();
         await twins.save().catch((error: unknown) => log.error("reports not saved", { error }));
         await twins.expire().catch((error: unknown) => log.error("wishes not expired", { error }));
         await commands.prune().catch((error: unknown) => log.error("commands not pruned", { error }));

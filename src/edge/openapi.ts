@@ -14,6 +14,9 @@ export const paths = {
   property: "/api/v1/devices/:device/properties/:property",
   desired: "/api/v1/devices/:device/desired/:property",
   command: "/api/v1/devices/:device/commands/:command",
+  why: "/api/v1/devices/:device/why",
+  plan: "/api/v1/devices/:device/plan",
+  exchanges: "/api/v1/devices/:device/exchanges",
 } as const;
 
 const outcome = z.object({ state: z.enum(["pending", "applied", "refused"]), value, reason: z.string().optional() });
@@ -30,6 +33,8 @@ interface Operation {
   readonly method: "get" | "put" | "post";
   readonly summary: string;
   readonly body?: z.ZodType;
+  /** Parameters of the query: their meaning by their name. All are integers, and may be left out. */
+  readonly query?: Readonly<Record<string, string>>;
   readonly answers: Readonly<Record<number, readonly [description: string, schema?: z.ZodType]>>;
 }
 
@@ -88,12 +93,35 @@ const operations: readonly Operation[] = [
       422: ["It was refused, came too late, or its outcome is unsure.", commandOutcome],
     },
   },
+  {
+    path: "why",
+    method: "get",
+    summary: "Why a device is as it is: what is not good, its link, its last exchanges, what it taught, who it is.",
+    answers: { 200: ["All that the node knows.", z.looseObject({ device: z.string() })], 404: unknown },
+  },
+  {
+    path: "plan",
+    method: "get",
+    summary: "How a device is read: its requests, and what they cost.",
+    answers: {
+      200: ["The plan.", z.looseObject({ device: z.string() })],
+      400: ["Its driver plans nothing."],
+      404: unknown,
+    },
+  },
+  {
+    path: "exchanges",
+    method: "get",
+    summary: "The last requests to a device with their answers, or with forMs those that come, a line of JSON each.",
+    query: { forMs: "How long to wait for more, in milliseconds." },
+    answers: { 200: ["application/x-ndjson."], 400: ["Its driver keeps none."], 404: unknown },
+  },
 ];
 
 /** The OpenAPI 3.1 document of the edge's API. */
 export function openApi(version: string): object {
   const document: Record<string, Record<string, object>> = {};
-  for (const { path, method, summary, body, answers } of operations) {
+  for (const { path, method, summary, body, query = {}, answers } of operations) {
     const template = paths[path].replace(/:(\w+)/g, "{$1}");
     const names = [...paths[path].matchAll(/:(\w+)/g)].map(([, name]) => name);
     document[template] = {
@@ -101,7 +129,12 @@ export function openApi(version: string): object {
       [method]: {
         operationId: path,
         summary,
-        parameters: names.map((name) => ({ name, in: "path", required: true, schema: { type: "string" } })),
+        parameters: [
+          ...names.map((name) => ({ name, in: "path", required: true, schema: { type: "string" } })),
+          ...Object.entries(query).map(([name, description]) => {
+            return { name, in: "query", description, schema: { type: "integer" } };
+          }),
+        ],
         ...(body ? { requestBody: { required: true, content: content(body) } } : {}),
         responses: Object.fromEntries(
           Object.entries(answers).map(([status, [description, schema]]) => [

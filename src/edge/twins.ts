@@ -164,8 +164,19 @@ export class Twins {
     const left = old.online && !health.online;
     twin.health = health;
     this.#watcher.health(twin);
-    if (left) this.#doubt(twin, `${health.reason}: ${health.message}`);
+    if (left) this.doubt(twin, `${health.reason}: ${health.message}`);
     this.changed(twin);
+  }
+
+  /** What a device said before it left, or was late, stays visible, with its time, but is no longer good. */
+  doubt(twin: DeviceTwin, reason: string, indexes: Iterable<number> = twin.properties.keys()): void {
+    for (const index of indexes) {
+      const property = twin.properties[index];
+      if (property?.reported?.quality !== "good") continue;
+      twin.properties[index] = { ...property, reported: { ...property.reported, quality: "uncertain", reason } };
+      this.#watcher.reported(twin, index);
+      this.changed(twin);
+    }
   }
 
   /** The device said something: its report is saved and sent soon. */
@@ -189,15 +200,6 @@ export class Twins {
   /** Puts the sequence number of a device on disk, within the caller's transaction. */
   saveSeq(twin: DeviceTwin): void {
     this.#store.saveSeq(twin);
-  }
-
-  /** What a device said before it left stays visible, with its time, but is no longer good. */
-  #doubt(twin: DeviceTwin, reason: string): void {
-    for (const [index, property] of twin.properties.entries()) {
-      if (property.reported?.quality !== "good") continue;
-      twin.properties[index] = { ...property, reported: { ...property.reported, quality: "uncertain", reason } };
-      this.#watcher.reported(twin, index);
-    }
   }
 
   #indexOf(twin: DeviceTwin, property: string): number {

@@ -2,6 +2,7 @@ import type { Connection, Driver, Raw, Reading } from "#devices/driver";
 import type { Declaration } from "#devices/model";
 import type { DeviceTwin } from "#edge/device-twin";
 import { Bus } from "#edge/devices/bus";
+import type { Inspection } from "#edge/devices/inspect";
 import { openStore } from "#edge/store";
 import { systemClock } from "#std/clock";
 import { silent } from "#std/log";
@@ -30,6 +31,10 @@ export interface BusRig extends AsyncDisposable {
   readonly taken: ReadonlyMap<string, unknown>;
   declare(...declared: Declaration[]): DeviceTwin[];
   set(devices: readonly DeviceTwin[]): void;
+  /** What the bus tells of a device. */
+  inspect(twin: DeviceTwin): Inspection;
+  /** Looks for values that are too old, as the node does each second. */
+  doubtStale(): void;
   /** A wish of the site, told to the bus. */
   wish(device: string, property: string, value: number): Promise<void>;
 }
@@ -64,6 +69,8 @@ export function busRig(script: (signal: AbortSignal) => Script, timeoutMs = 30):
       return made;
     },
     set: (devices) => bus.set(devices),
+    inspect: (twin) => bus.inspect(twin),
+    doubtStale: () => bus.doubtStale(),
     async wish(device, property, value) {
       await twins.desire(device, property, value);
       bus.hasten();

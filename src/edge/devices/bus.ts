@@ -1,5 +1,5 @@
 import { encode, same } from "#devices/codec";
-import type { Connection, Driver, Reading } from "#devices/driver";
+import type { Connection, Driver, Experience, Reading } from "#devices/driver";
 import { due, type PropertyTwin, refuse, settle, written } from "#devices/twin";
 import { backoffMs } from "#std/backoff";
 import { Bell } from "#std/bell";
@@ -10,6 +10,9 @@ import type { Log } from "#std/log";
 import { Scope } from "#std/scope";
 import type { DeviceTwin, Health } from "../device-twin.ts";
 import type { Twins } from "../twins.ts";
+import { Circuit } from "./circuit.ts";
+import { exchangesWith, type Inspection, inspect, roundTripMs } from "./inspect.ts";
+import { Jobs } from "./jobs.ts";
 import { Turns } from "./turns.ts";
 import { partOf, take, type Visit, wantedOf } from "./visit.ts";
 
@@ -22,16 +25,18 @@ export interface Ports {
   readonly clock: Clock;
 }
 
-/** Something to do on an open connection, between two visits. */
-type Job = (connection: Connection, signal: AbortSignal) => Promise<void>;
+/** What a device says of itself. */
+type Identity = Readonly<Record<string, string>>;
+const nobody: Promise<Identity> = Promise.resolve({});
 
-/** Jobs that may wait for the link. */
-const MOST_JOBS = 64;
 const RECONNECT = { firstMs: 250, longestMs: 15_000 };
 const CONNECT_MS = 5_000;
 const DEFAULT_TIMEOUT_MS = 1_000;
 /** A wish that was not answered is told again after this, when no visit does so sooner. */
 const RETRY_MS = 1_000;
+/** A property is stale when it was not read for so many periods, and for so long, although its device answers. */
+const MISSED_PERIODS = 3;
+const LEAST_STALE_MS = 1_000;
 const ANSWERING: Health = { online: true, reason: "Answering", message: "the last visit was answered" };
 
 /**
@@ -47,7 +52,7 @@ export class Bus {
   readonly #bell = new Bell();
   readonly #changed = new Bell();
   #devices: readonly DeviceTwin[] = [];
-  readonly #jobs: Job[] = [];
+  readonly #jobs = new Jobs();
   /** When wishes that nobody answered are told again. */
   #retryAtMs = Infinity;
   /** Connections in a row that brought nothing. One that opens and drops at once is no success. */
@@ -55,11 +60,17 @@ export class Bus {
   #turns = new Turns<Visit>([], 0, false);
   #visits: readonly Visit[] = [];
   #pushed: readonly Visit[] = [];
+  readonly #circuit: Circuit;
+  /** The last one, also when it is lost: its exchanges may say why. */
+  #connection: Connection | undefined;
+  /** What the stations of this connection said of themselves. */
+  #identities = new WeakMap<object, Readonly<Record<string, string>>>();
 
   constructor(driver: Driver, link: unknown, ports: Ports) {
     this.#driver = driver;
     this.#link = link;
     this.#ports = ports;
+    this.#circuit = new Circuit(ports.clock);
     this.#timeoutMs = timeoutOf(link);
   }
 
@@ -85,28 +96,67 @@ export class Bus {
    * @throws {Fault} `OVERLOADED` when too much waits already; whatever the work throws.
    */
   ask<T>(work: (connection: Connection, signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
-    if (this.#jobs.length >= MOST_JOBS)
-      return Promise.reject(new Fault("OVERLOADED", `${MOST_JOBS} commands wait for this link already`));
-    return new Promise<T>((resolve, reject) => {
-      const leave = () => {
-        const index = this.#jobs.indexOf(job);
-        if (index >= 0) this.#jobs.splice(index, 1);
-        reject(signal.reason);
-      };
-      const job: Job = async (connection) => {
-        signal.removeEventListener("abort", leave);
-        try {
-          resolve(await work(connection, signal));
-        } catch (error) {
-          reject(error);
-          if (Fault.is(error, "LINK_LOST")) throw error;
-        }
-      };
-      if (signal.aborted) return reject(signal.reason);
-      signal.addEventListener("abort", leave, { once: true });
-      this.#jobs.push(job);
-      this.#bell.ring();
+    const asked = this.#jobs.ask(work, signal);
+    this.#bell.ring();
+    return asked;
+  }
+
+  /** What is known of the link and of a device on it, for whoever asks why. */
+  inspect(twin: DeviceTwin): Inspection {
+    const { clock } = this.#ports;
+    return inspect(twin, {
+      driver: this.#driver,
+      link: this.#link,
+      circuit: this.#circuit.view(this.#failures),
+      devices: this.#devices,
+      visits: this.#visits,
+      pushed: this.#pushed,
+      turns: this.#turns,
+      connection: this.#connection,
+      epochMs: clock.now() - clock.monotonic(),
     });
+  }
+
+  /** What a device says of itself, asked once for each connection; undefined when it can not be asked now. */
+  async identify({ device, health }: DeviceTwin, signal: AbortSignal): Promise<Identity | undefined> {
+    const key = device?.station;
+    if (!this.#connection?.describe || typeof key !== "object" || key === null) return undefined;
+    const known = this.#identities.get(key);
+    // Who is silent would cost its neighbours a wait.
+    if (known || !health.online) return known;
+    using limit = deadline(this.#timeoutMs, signal);
+    try {
+      const said = await this.ask((connection, signal) => connection.describe?.(key, signal) ?? nobody, limit.signal);
+      this.#identities.set(key, said);
+      return said;
+    } catch (error) {
+      if (Fault.is(error) && !error.retry) this.#identities.set(key, {});
+      if (signal.aborted) throw error;
+      return undefined;
+    }
+  }
+
+  /** The last exchanges of the whole link; undefined before the first connection, or when the driver keeps none. */
+  get exchanges(): Connection["exchanges"] {
+    return this.#connection?.exchanges;
+  }
+
+  /** What a device and its link have taught, for a better plan. */
+  experienceOf({ device }: DeviceTwin): Experience {
+    const lessons = (device && this.#connection?.learned?.(device.station)) ?? [];
+    const mine = device ? exchangesWith(this.#driver, this.#connection, device) : undefined;
+    return { lessons, roundTripMs: roundTripMs(mine ?? []) };
+  }
+
+  /** Calls uncertain what was not read for some periods, such as by a link with too much to do. Asked each second. */
+  doubtStale(): void {
+    const { twins, clock } = this.#ports;
+    for (const [{ twin, indexes, periodMs }, ageMs] of this.#turns.overdue(
+      clock.monotonic(),
+      MISSED_PERIODS,
+      LEAST_STALE_MS,
+    ))
+      twins.doubt(twin, `stale: not read for ${Math.round(ageMs)} ms, wanted every ${periodMs} ms`, indexes);
   }
 
   async serve(signal: AbortSignal): Promise<void> {
@@ -114,8 +164,12 @@ export class Bus {
     const { protocol } = this.#driver;
     while (!signal.aborted) {
       try {
+        this.#circuit.connecting();
         await using connection = await this.#connect(signal);
         await using scope = new Scope(signal);
+        this.#connection = connection;
+        this.#identities = new WeakMap();
+        this.#circuit.up();
         if (this.#failures === 0) log.info("link up", { protocol, devices: this.#devices.length });
         scope.run("visits", (signal) => this.#work(connection, signal));
         scope.run("pushes", (signal) => this.#watchAll(connection, signal));
@@ -128,7 +182,9 @@ export class Bus {
           : new Fault("LINK_LOST", `the ${protocol} driver broke`, { cause: error });
         if (!Fault.is(error) || this.#failures === 0) log.warn("link lost", { protocol, error });
         for (const twin of this.#devices) this.#offline(twin, fault);
-        await clock.sleep(backoffMs(RECONNECT, this.#failures++), signal).catch(() => undefined);
+        const waitMs = backoffMs(RECONNECT, this.#failures++);
+        this.#circuit.down(fault, waitMs);
+        await clock.sleep(waitMs, signal).catch(() => undefined);
       }
     }
   }
@@ -166,7 +222,10 @@ export class Bus {
     const { clock } = this.#ports;
     this.#bell.ring();
     for (;;) {
-      for (let job = this.#jobs.shift(); job; job = this.#jobs.shift()) await job(connection, signal);
+      for (let job = this.#jobs.shift(); job; job = this.#jobs.shift()) {
+        const fromMs = clock.monotonic();
+        await job(connection, signal).finally(() => this.#circuit.busy("(commands)", fromMs));
+      }
       // On a bus that is never done there is always a visit due.
       if (this.#bell.take()) await this.#writeWishes(connection, signal);
       const turn = this.#turns.next();
@@ -196,6 +255,7 @@ export class Bus {
     // Who is silent is asked first whether it is back: each wish would cost its neighbours one more wait.
     if (twin.health.online) await this.#writePending(twin, connection, signal);
     using limit = deadline(this.#timeoutMs, signal);
+    const fromMs = this.#ports.clock.monotonic();
     try {
       const readings = await connection.read(device.station, points, limit.signal);
       // Declared anew meanwhile: these readings belong to properties that may be no more.
@@ -212,6 +272,8 @@ export class Bus {
       const message = `${device.name} did not answer within ${this.#timeoutMs} ms`;
       this.#offline(twin, new Fault("DEVICE_TIMEOUT", message));
       return false;
+    } finally {
+      this.#circuit.busy(device.name, fromMs);
     }
   }
 
@@ -266,6 +328,7 @@ export class Bus {
     const wish = due(twin.properties[index] ?? {});
     if (!device || !property || !point || !wish) return true;
     using limit = deadline(this.#timeoutMs, signal);
+    const fromMs = clock.monotonic();
     try {
       await connection.write(device.station, point, encode(property, wish.value), limit.signal);
       const now = twin.properties[index] ?? {};
@@ -281,6 +344,8 @@ export class Bus {
       const now = twin.properties[index] ?? {};
       if (now.desired === wish) this.#settle(twin, index, refuse(now, `${error.code}: ${error.message}`));
       return true;
+    } finally {
+      this.#circuit.busy(device.name, fromMs);
     }
   }
 

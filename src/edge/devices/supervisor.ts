@@ -79,6 +79,21 @@ export class Supervisor implements AsyncDisposable {
     return running.bus;
   }
 
+  /** The same, or undefined when it does not run. */
+  findBus({ device }: Pick<DeviceTwin, "device">): Bus | undefined {
+    return device && this.#buses.get(device.linkKey)?.bus;
+  }
+
+  /** The driver of a device that runs. */
+  driverOf({ protocol }: Pick<Device, "protocol">): Driver | undefined {
+    return this.#loaded.get(protocol);
+  }
+
+  /** Looks for values that are too old on every bus. */
+  doubtStale(): void {
+    for (const { bus } of this.#buses.values()) bus.doubtStale();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const running = [...this.#buses.values()];
     this.#buses.clear();

@@ -8,6 +8,8 @@ interface Entry<T> {
   readonly who: T;
   dueMs: number;
   misses: number;
+  /** When it last answered, or was first to be asked. */
+  answeredMs: number;
 }
 
 /** A silent device on a shared bus waits at most this long for its next turn, in milliseconds. */
@@ -24,7 +26,7 @@ export class Turns<T extends Turn> {
   /** @param isShared - whether more than one device lives on the bus. */
   constructor(all: readonly T[], nowMs: number, isShared: boolean) {
     this.#isShared = isShared;
-    for (const who of all) this.#entries.set(who, { who, dueMs: nowMs, misses: 0 });
+    for (const who of all) this.#entries.set(who, { who, dueMs: nowMs, misses: 0, answeredMs: nowMs });
   }
 
   /** The next in turn and when; undefined when nobody has turns. */
@@ -39,6 +41,7 @@ export class Turns<T extends Turn> {
     const entry = this.#entries.get(who);
     if (!entry) return;
     entry.misses = answered ? 0 : entry.misses + 1;
+    if (answered) entry.answeredMs = nowMs;
     const { periodMs } = who;
     const waitMs =
       answered || !this.#isShared
@@ -46,6 +49,21 @@ export class Turns<T extends Turn> {
         : Math.min(periodMs * 2 ** entry.misses, Math.max(LONGEST_WAIT_MS, periodMs));
     entry.dueMs += waitMs;
     if (entry.dueMs <= nowMs) entry.dueMs += Math.ceil((nowMs - entry.dueMs + 1) / periodMs) * periodMs;
+  }
+
+  /** When somebody is due, and how often in a row there was no answer; undefined for who has no turns. */
+  of(who: T): { readonly dueMs: number; readonly misses: number } | undefined {
+    return this.#entries.get(who);
+  }
+
+  /** Those whose last answer is older than so many of their periods, and than `leastMs`, with its age. */
+  overdue(nowMs: number, periods: number, leastMs: number): readonly (readonly [who: T, ageMs: number])[] {
+    const late: [T, number][] = [];
+    for (const { who, answeredMs } of this.#entries.values()) {
+      const ageMs = nowMs - answeredMs;
+      if (ageMs > Math.max(leastMs, periods * who.periodMs)) late.push([who, ageMs]);
+    }
+    return late;
   }
 
   /** Brings a turn forward, such as the read-back after a write. */

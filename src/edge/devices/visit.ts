@@ -44,20 +44,29 @@ export interface Wanted {
 }
 
 /** Sorts the readable properties of a device into visits. */
-export function wantedOf(twin: DeviceTwin, { isPushed }: Pick<Driver, "isPushed">): Wanted {
+export function wantedOf(twin: DeviceTwin, driver: Pick<Driver, "isPushed">): Wanted {
   const { device } = twin;
   if (!device) return { visits: [], pushed: undefined };
-  const pushed: number[] = [];
-  const polled = new Map<number, number[]>();
-  for (const [index, { every, access }] of device.properties.entries()) {
-    if (access === "write") continue;
-    if (isPushed?.(device.station, device.points[index]?.address)) pushed.push(index);
-    else polled.set(every, [...(polled.get(every) ?? []), index]);
-  }
+  const { polled, pushed } = sortProperties(device, driver);
   return {
     visits: [...polled].sort(([a], [b]) => a - b).map(([every, indexes]) => visitOf(twin, device, every, indexes)),
     pushed: pushed.length > 0 ? visitOf(twin, device, 0, pushed) : undefined,
   };
+}
+
+/** The indexes of the readable properties of a device: polled ones by their period, and those that come by themselves. */
+export function sortProperties(
+  { properties, points, station }: Pick<Device, "properties" | "points" | "station">,
+  { isPushed }: Pick<Driver, "isPushed">,
+): { readonly polled: ReadonlyMap<number, readonly number[]>; readonly pushed: readonly number[] } {
+  const pushed: number[] = [];
+  const polled = new Map<number, number[]>();
+  for (const [index, { every, access }] of properties.entries()) {
+    if (access === "write") continue;
+    if (isPushed?.(station, points[index]?.address)) pushed.push(index);
+    else polled.set(every, [...(polled.get(every) ?? []), index]);
+  }
+  return { polled, pushed };
 }
 
 function visitOf(twin: DeviceTwin, device: Device, periodMs: number, indexes: readonly number[]): Visit {
