@@ -1,3 +1,4 @@
+import type { Clock } from "#std/clock";
 import { type HttpServer, openHttp } from "#std/http";
 import type { Endpoint } from "#std/listen";
 import type { Log } from "#std/log";
@@ -5,12 +6,14 @@ import type { Metrics } from "#std/metrics";
 import { parse, z } from "#std/schema";
 import type { Reports } from "./devices/reports.ts";
 import type { Nodes } from "./nodes.ts";
+import { telemetryRoutes } from "./telemetry/routes.ts";
 import type { Tunnel } from "./tunnel/server.ts";
 
 export interface ApiOptions extends Endpoint {
   readonly tunnel: Pick<Tunnel, "sessions">;
   readonly nodes: Pick<Nodes, "list">;
   readonly reports: Reports;
+  readonly clock: Clock;
   readonly metrics: Metrics;
   /** True when the cloud knows the Devices of the cluster. */
   readonly isReady: () => boolean;
@@ -26,7 +29,7 @@ const span = z.strictObject({
 
 /** Opens the cloud's own HTTP interface: it only tells, and is meant for loopback. */
 export async function openApi(options: ApiOptions): Promise<HttpServer> {
-  const { host, port, tunnel, nodes, reports, metrics, isReady, log } = options;
+  const { host, port, tunnel, nodes, reports, metrics, isReady, clock, log } = options;
   return openHttp({ what: "the cloud API", host, port, log }, (app) => {
     app.get("/healthz", () => ({ ok: true }));
     app.get("/readyz", (_, reply) => reply.code(isReady() ? 200 : 503).send({ ok: isReady() }));
@@ -38,6 +41,7 @@ export async function openApi(options: ApiOptions): Promise<HttpServer> {
         return { ...node, connected: session !== undefined, ...program };
       }),
     }));
+    telemetryRoutes(app, { reports, clock });
     app.get<{ Params: { namespace: string; device: string } }>(
       "/v1/devices/:namespace/:device/history",
       async ({ params: { namespace, device }, query }) => {

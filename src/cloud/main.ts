@@ -64,6 +64,8 @@ const LOOK_MS = 100;
 /** Certificates of a node follow each other no faster than this. */
 const RENEW_MS = 1_000;
 const DAY_MS = 86_400_000;
+/** How long a gap makes a device's history incomplete. */
+const GAP_MS = DAY_MS;
 const PROGRAM = `skerry cloud, wire ${WIRE_VERSION}`;
 
 /**
@@ -107,7 +109,9 @@ async function compose(options: CloudOptions, ports: CloudPorts, scope: Scope): 
   const [reports, nodes] = [new Reports(db), new Nodes(db)];
   const tokens = new Tokens(db, authority.fingerprint, clock);
   const isKnown = (node: string) => nodes.get(node) !== undefined;
-  const controller = new Controller({ kube, schemas, isKnown, statusPerSecond, log, clock });
+  const lastGap = (namespace: string, name: string) =>
+    reports.ledger.last(namespace, name, clock.now() - GAP_MS) ?? null;
+  const controller = new Controller({ kube, schemas, isKnown, statusPerSecond, lastGap, log, clock });
 
   const tunnel = scope.use(
     await openTunnel({
@@ -125,7 +129,7 @@ async function compose(options: CloudOptions, ports: CloudPorts, scope: Scope): 
   const join = scope.use(await openJoin({ ...options.join, authority, tokens, nodes, tunnelUrl, log, clock }));
   const metrics = cloudMetrics(tunnel, controller, reports);
   const isReady = () => controller.isReady;
-  const api = scope.use(await openApi({ ...options.api, tunnel, nodes, reports, metrics, isReady, log }));
+  const api = scope.use(await openApi({ ...options.api, tunnel, nodes, reports, metrics, isReady, clock, log }));
 
   scope.run("controller", async (signal) => {
     await prepareCluster({ kube, log, clock }, signal);
@@ -142,6 +146,8 @@ async function compose(options: CloudOptions, ports: CloudPorts, scope: Scope): 
     const keep = { keepMs: keepDays * DAY_MS, keepMinutesMs: keepMinutesDays * DAY_MS, ...most };
     for (;;) {
       await reports.prune(keep, clock.now());
+      const untilMs = clock.now() - GAP_MS;
+      for (const device of reports.ledger.devices(untilMs - 2 * PRUNE_MS, untilMs)) controller.touch(device);
       await clock.sleep(PRUNE_MS, signal);
     }
   });
@@ -184,11 +190,13 @@ async function take(event: TunnelEvent, takers: Takers): Promise<void> {
     case "rows": {
       const ranges = await reports.take(node, epoch, message.rows, clock.now(), message.layouts);
       session.send({ kind: "taken", ranges: [...ranges] });
+      for (const row of message.rows) if (row.kind === "gap") controller.touch(row);
       return;
     }
     case "missing":
       await reports.miss(node, epoch, message, clock.now());
       session.send({ kind: "taken", ranges: message.ranges });
+      for (const device of message.lost ?? []) controller.touch(device);
       return;
     case "report":
       return controller.reported(node, message.report);

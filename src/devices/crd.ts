@@ -28,7 +28,10 @@ export const condition = z.object({
 });
 export type Condition = z.infer<typeof condition>;
 
-const conditions = z.array(condition).optional().describe("Ready: it answers. Synced: it is as desired.");
+const conditions = z
+  .array(condition)
+  .optional()
+  .describe("Ready: it answers. Synced: it is as desired. Complete: no gap in its history in 24 h.");
 
 const { reported, quality, reason, desired, by, state, refusal, version } = deviceReport.shape.properties.element.shape;
 

@@ -9,17 +9,25 @@ const LONGEST_MS = 2 ** 31 - 1;
 /**
  * A schema for lengths of time as people write them: `"250ms"`, `"1.5s"`, `"5m"`, `"2h"`, `"1d"`. It yields
  * milliseconds. A bare number is refused, because nobody can see its unit.
+ * @param mostMs - more than the longest timer only where nobody waits that long.
  */
-export function duration(leastMs = 0) {
+export function duration(leastMs = 0, mostMs = LONGEST_MS) {
   return z
     .string()
     .regex(pattern, 'give a number and a unit, such as "250ms", "1s" or "5m"')
     .transform((text, context) => {
       const ms = milliseconds(text);
-      if (ms >= leastMs && ms <= LONGEST_MS) return ms;
-      context.addIssue({ code: "custom", message: `give a time from ${leastMs} ms to ${LONGEST_MS} ms (24.8 days)` });
+      if (ms >= leastMs && ms <= mostMs) return ms;
+      context.addIssue({
+        code: "custom",
+        message: `give a time from ${leastMs} ms to ${mostMs} ms (${days(mostMs)} days)`,
+      });
       return z.NEVER;
     });
+}
+
+function days(ms: number): number {
+  return Math.floor(ms / 8_640_000) / 10;
 }
 
 function milliseconds(text: string): number {

@@ -13,7 +13,7 @@ import { LatestReports } from "./latest.ts";
 import { conditionModel } from "./models.ts";
 import { Presence, type Speaker } from "./presence.ts";
 import { Register } from "./register.ts";
-import { readStatus, statusOf } from "./status.ts";
+import { type LastGap, readStatus, statusOf } from "./status.ts";
 import { StatusWriter, type Wanted } from "./status-writer.ts";
 import { declared } from "./verdict.ts";
 
@@ -24,6 +24,8 @@ export interface ControllerOptions {
   /** Whether a node of this name ever joined or connected. */
   readonly isKnown: (node: string) => boolean;
   readonly statusPerSecond: number;
+  /** The last gap in the history of a device within a day, or null. */
+  readonly lastGap?: (namespace: string, name: string) => LastGap | null;
   readonly log: Log;
   readonly clock: Clock;
 }
@@ -112,6 +114,12 @@ export class Controller {
     if (device && device.node !== node) return;
     this.#reports.put(node, report);
     if (device) this.statuses.touch(key);
+  }
+
+  /** Something that the status of a device depends on changed. */
+  touch({ namespace, device }: { readonly namespace: string; readonly device: string }): void {
+    const key = `${namespace}/${device}`;
+    if (this.#register.get(key)) this.statuses.touch(key);
   }
 
   /** Whether the cluster has this device on this node. */
@@ -212,7 +220,8 @@ export class Controller {
     const { namespace, name, uid, generation, node } = device;
     const report = runs(verdict) ? this.#reports.get(uid, node) : undefined;
     const nodeState = this.#presence.stateOf(node);
-    const facts = { generation, node, nodeState, verdict, report, nowMs: this.#options.clock.now() };
+    const gap = this.#options.lastGap?.(namespace, name);
+    const facts = { generation, node, nodeState, verdict, report, gap, nowMs: this.#options.clock.now() };
     const next = (previous: Wanted["previous"]) => statusOf({ ...facts, previous });
     return { name: { namespace, name }, uid, previous: readStatus(object.status), next };
   }

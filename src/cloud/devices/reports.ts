@@ -4,6 +4,7 @@ import type { Database } from "#std/sqlite";
 import { type GapBody, gapBody, type Lost, type Range, type Row } from "#wire/messages";
 import { type Layout, layoutOf } from "#wire/pack";
 import { add, gaps, has, rangesOf } from "#wire/ranges";
+import { parseBody } from "../telemetry/body.ts";
 import { Ledger } from "../telemetry/ledger.ts";
 import type { Batch, Kept, Retention, TelemetrySink } from "../telemetry/sink.ts";
 import { SqliteSink } from "../telemetry/sqlite-sink.ts";
@@ -21,6 +22,13 @@ export interface Part {
   readonly untilMs?: number;
   /** @default 1000 */
   readonly limit?: number;
+}
+
+/** Someone who wants the new messages of a device. */
+export interface Follower {
+  readonly namespace: string;
+  readonly device: string;
+  take(message: Kept): void;
 }
 
 /** An event that waits for its Kubernetes Event. */
@@ -46,7 +54,7 @@ export class Reports {
   readonly sink: TelemetrySink;
   readonly #db: Database;
   readonly #sql;
-  readonly #listeners = new Set<(batch: Batch) => void>();
+  readonly #followers = new Set<Follower>();
   #openEvents: number;
   readonly #counts = { repeats: 0, eventsDropped: 0, missing: 0 };
 
@@ -72,10 +80,10 @@ export class Reports {
     return { ...this.#counts, pruned: this.sink.pruned };
   }
 
-  /** Calls `listener` with the telemetry that is new, once it is on disk. Disposing it ends that. */
-  listen(listener: (batch: Batch) => void): Disposable {
-    this.#listeners.add(listener);
-    return { [Symbol.dispose]: () => this.#listeners.delete(listener) };
+  /** Tells every new message of a device, once it is on disk, until what it returns is disposed. */
+  follow(follower: Follower): Disposable {
+    this.#followers.add(follower);
+    return { [Symbol.dispose]: () => void this.#followers.delete(follower) };
   }
 
   /** All that is here of a node's history. */
@@ -100,12 +108,12 @@ export class Reports {
     const batch = { node, epoch, rows: rows.filter(({ kind }) => kind === "telemetry"), layouts, takenAt: nowMs };
     let fresh: readonly Row[] = [];
     await this.sink.append(batch, () => {
+      for (const { id, names } of layouts) this.#sql.insertLayout.run(id, JSON.stringify(names));
       fresh = this.#note(node, epoch, rows, nowMs);
       return fresh.filter(({ kind }) => kind === "telemetry");
     });
     this.#counts.repeats += rows.length - fresh.length;
-    for (const listener of this.#listeners)
-      listener({ ...batch, rows: fresh.filter(({ kind }) => kind === "telemetry") });
+    for (const follower of this.#followers) this.#tell(follower, batch, fresh);
     const events = fresh.filter(({ kind }) => kind === "event").length;
     if (events > 0) await this.#queued(events);
     return told;
@@ -191,6 +199,14 @@ export class Reports {
     return fresh;
   }
 
+  #tell({ namespace, device, take }: Follower, { node, epoch, takenAt }: Batch, fresh: readonly Row[]): void {
+    for (const { seq, at, body, layout = null, ...of } of fresh) {
+      if (of.kind !== "telemetry" || of.namespace !== namespace || of.device !== device) continue;
+      const { names = null } = layout === null ? {} : (this.#sql.layout.get(layout) ?? {});
+      take({ node, epoch, seq, at, takenAt, body: parseBody({ at, body, layout, names }) });
+    }
+  }
+
   /** Books dropped rows by device; a node that does not say whose they were gets one line without a device. */
   #book(source: number, { ranges, reason, lost = [] }: Missing, nowMs: number): void {
     const [first, last] = [ranges[0]?.[0] ?? 0, ranges.at(-1)?.[1] ?? 0];
@@ -247,6 +263,8 @@ function prepare(db: Database) {
     ),
     insertSource: db.prepare("insert or ignore into source (node, epoch, ranges, at) values (?, ?, '[]', ?)"),
     remember: db.prepare("update source set ranges = ?, at = ? where id = ?"),
+    layout: db.prepare<[string], { names: string }>("select names from layout where id = ?"),
+    insertLayout: db.prepare("insert or ignore into layout values (?, ?)"),
     insertGap: db.prepare("insert into gap (source, first, last, reason, at) values (?, ?, ?, ?, ?)"),
     gaps: db.prepare<[string], { epoch: string; first: number; last: number; reason: string }>(
       "select epoch, first, last, reason from gap join source on source.id = source where node = ? order by gap.id",

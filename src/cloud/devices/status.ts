@@ -20,9 +20,19 @@ export interface StatusFacts {
   readonly verdict: Verdict;
   /** The last report of the node that should run it; undefined when there is none yet. */
   readonly report: DeviceReport | undefined;
+  /** The last gap in its history within a day; null when there is none, undefined when nobody knows. */
+  readonly gap?: LastGap | null | undefined;
   /** The status as it stands. */
   readonly previous: DeviceStatus;
   readonly nowMs: number;
+}
+
+/** What the condition `Complete` says of a gap. */
+export interface LastGap {
+  readonly from: number;
+  readonly to: number;
+  readonly count?: number | undefined;
+  readonly reason: string;
 }
 
 type Told = Pick<Condition, "status" | "reason" | "message">;
@@ -34,6 +44,7 @@ export function statusOf(facts: StatusFacts): DeviceStatus {
     Accepted: accepted(verdict),
     Ready: ready(facts),
     Synced: synced(facts),
+    ...(facts.gap === undefined ? {} : { Complete: complete(facts.gap) }),
   };
   const taken = !verdict.ok && verdict.reason === "NameTaken";
   const known = report
@@ -121,6 +132,14 @@ function synced({ verdict, report, node, nodeState, generation, previous }: Stat
   const pending = report.properties.filter(({ state }) => state === "pending").map(({ name }) => name);
   if (pending.length > 0) return { status: "False", reason: "Pending", message: list(pending) };
   return { status: "True", reason: "Applied", message: "everything desired is as it should be" };
+}
+
+function complete(gap: LastGap | null): Told {
+  if (!gap) return { status: "True", reason: "NoGap", message: "nothing was dropped or missed in the last 24 h" };
+  const { from, to, count, reason } = gap;
+  const word = reason.replace(/(?:^|[^a-z])+([a-z])/gi, (_, letter: string) => letter.toUpperCase());
+  const what = count === undefined ? "" : `, ${count} missing`;
+  return { status: "False", reason: word, message: `${reason}: ${iso(from)} to ${iso(to)}${what}` };
 }
 
 function absent(node: string, state: NodeState): Told | undefined {

@@ -7,7 +7,7 @@ export interface Batch {
   readonly node: string;
   readonly epoch: string;
   readonly rows: readonly Row[];
-  /** Layouts that these rows are the first to use. */
+  /** Layouts that these rows are the first to use; the cloud's own database keeps them too. */
   readonly layouts: readonly Layout[];
   /** When they came, in milliseconds since the epoch. */
   readonly takenAt: number;

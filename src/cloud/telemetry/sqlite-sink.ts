@@ -31,11 +31,10 @@ export class SqliteSink implements TelemetrySink {
     return this.#pruned;
   }
 
-  async append({ node, epoch, layouts, takenAt }: Batch, note: () => readonly Row[]): Promise<void> {
+  async append({ node, epoch, takenAt }: Batch, note: () => readonly Row[]): Promise<void> {
     this.#rows += await this.#db.commit(() => {
       const rows = note();
       const { id: source } = this.#sql.source.get(node, epoch) ?? {};
-      for (const { id, names } of layouts) this.#sql.insertLayout.run(id, JSON.stringify(names));
       for (const { seq, namespace, device, at, body, layout } of rows)
         this.#sql.insert.run(source, seq, namespace, device, at, body, takenAt, layout ?? null);
       return rows.length;
@@ -131,7 +130,6 @@ function prepare(db: Database) {
       `insert into telemetry (source, seq, namespace, device, at, body, taken_at, layout)
        values (?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
-    insertLayout: db.prepare("insert or ignore into layout values (?, ?)"),
     latest: db.prepare<[string, string, number, number, number], StoredRow>(
       `${rows} and telemetry.at >= ? and telemetry.at <= ? order by telemetry.at desc, seq desc limit ?`,
     ),

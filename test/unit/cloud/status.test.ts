@@ -155,3 +155,14 @@ test("a status that somebody else spoiled is read as none", () => {
   expect(readStatus({ conditions: "nonsense" })).toEqual({});
   expect(readStatus(undefined)).toEqual({});
 });
+
+test("a gap within a day makes the history incomplete, and says why; without a ledger nothing is said", () => {
+  const gap = { from: Date.UTC(2026, 0, 1), to: Date.UTC(2026, 0, 1, 1), count: 7, reason: "size limit" };
+  expect(told({ gap }, "Complete")).toEqual({
+    status: "False",
+    reason: "SizeLimit",
+    message: "size limit: 2026-01-01T00:00:00.000Z to 2026-01-01T01:00:00.000Z, 7 missing",
+  });
+  expect(told({ gap: null }, "Complete")).toMatchObject({ status: "True", reason: "NoGap" });
+  expect(told({}, "Complete")).toEqual({});
+});
