@@ -1,6 +1,7 @@
 /**
- * OPC UA: `host.ts` runs the stack in a thread, `worker.ts`; there `dial.ts` finds, checks and opens a server, `line.ts` keeps the session, `read.ts`, `write.ts` and `watch.ts` use
- * it, `value.ts`, `encode.ts` and `status.ts` turn its words into ours. `stack.ts` is the door to `node-opcua-client`.
+ * OPC UA: `host.ts` runs the stack in a thread, whose entry is `worker.ts`. There `dial.ts` finds, checks and opens a
+ * server, `line.ts` keeps the session, `read.ts`, `write.ts` and `watch.ts` use it, and `value.ts`, `encode.ts` and
+ * `status.ts` turn its words into ours. `stack.ts` is the door to `node-opcua-client`.
  *
  * **Source:** OPC 10000-4 v1.05 (Services).
  */
