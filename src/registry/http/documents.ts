@@ -105,9 +105,8 @@ function documentsOf(catalog: Catalog): ReadonlyMap<string, Document> {
 }
 
 function openApi(catalog: Catalog, call: Call, path: string): Reply {
-  // kubectl up to 1.28 reads this form in protobuf only; it gets a 404 and goes on without.
   if (path === "/openapi/v2") {
-    if (!acceptsJson(call.headers.accept)) throw noSuchResource();
+    if (!acceptsJson(call.headers.accept)) return tagged(call, EMPTY_V2, { type: PROTOBUF_V2 });
     return tagged(call, JSON.stringify(openApiV2(catalog)), {});
   }
   const documents = documentsOf(catalog);
@@ -125,6 +124,21 @@ function openApi(catalog: Catalog, call: Call, path: string): Reply {
     ? { "cache-control": "public, immutable", expires: new Date(Date.now() + YEAR_MS).toUTCString() }
     : {};
   return tagged(call, document.text, { headers });
+}
+
+/** Clients ask for it with an `@` before the version, which is no MIME type; this is how it is answered. */
+const PROTOBUF_V2 = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+
+/**
+ * The older form without any path, in protobuf: a version, an info, no paths. kubectl reads it when somebody applies a
+ * `kind: List`, which the newer form can not describe; it finds nothing to check there and leaves that to the server.
+ * **Source:** gnostic, openapiv2/OpenAPIv2.proto, message Document: swagger = 1, info = 2, paths = 8.
+ */
+const EMPTY_V2 = [field(1, "2.0"), field(2, field(1, "Skerry") + field(2, "v1")), field(8, "")].join("");
+
+/** A length-delimited field. All bytes are below 128, so text carries them as they are. */
+function field(number: number, content: string): string {
+  return String.fromCharCode((number << 3) | 2, content.length) + content;
 }
 
 const YEAR_MS = 365 * 86_400_000;

@@ -86,9 +86,11 @@ describe("definitions of kinds", () => {
     });
   });
 
-  test("the older OpenAPI form exists in JSON only", async () => {
+  test("the older OpenAPI form is whole in JSON and without paths in protobuf", async () => {
     const accept = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
-    expect((await rig.admin.request("GET", "/openapi/v2", undefined, { accept })).status).toBe(404);
+    const { status, headers, text } = await rig.admin.request("GET", "/openapi/v2", undefined, { accept });
+    expect([status, headers["content-type"]]).toEqual([200, accept.replace("@", ".")]);
+    expect(Buffer.from(text).toString("hex")).toBe(`0a03${hex("2.0")}120c0a06${hex("Skerry")}1202${hex("v1")}4200`);
     expect((await rig.admin.request("GET", "/openapi/v2")).body).toMatchObject({ swagger: "2.0" });
   });
 
@@ -211,3 +213,7 @@ describe("definitions of kinds", () => {
     expect((await rig.admin.request("GET", "/apis/example.dev")).status).toBe(404);
   });
 });
+
+function hex(text: string): string {
+  return Buffer.from(text).toString("hex");
+}
