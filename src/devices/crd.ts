@@ -95,6 +95,9 @@ function column(name: string, jsonPath: string, rest: Json = {}): Json {
   return { name, type: "string", jsonPath, ...rest };
 }
 
+const SPEC = "What somebody wants.";
+const STATUS = "What is; written by the cloud alone.";
+
 function definition(
   { group, version, kind, plural }: Kind,
   shortName: string,
@@ -111,8 +114,8 @@ function definition(
       apiVersion: { type: "string" },
       kind: { type: "string" },
       metadata: { type: "object" },
-      spec: structural(spec),
-      status: structural(status),
+      spec: { description: SPEC, ...structural(spec) },
+      status: { description: STATUS, ...structural(status) },
     },
   };
   const names = { kind, plural, singular: kind.toLowerCase(), listKind: `${kind}List`, shortNames: [shortName] };
@@ -168,15 +171,39 @@ function objectNode({ properties, additionalProperties, ...rest }: Json): Json {
   return { ...rest, additionalProperties: node(additionalProperties) };
 }
 
-/** Lists whose items have a name or a type are maps to those who merge them. */
+/**
+ * Lists whose items have a name or a type are maps to those who merge them. Their items have no defaults: `kubectl apply`
+ * compares lists as a whole, and one that the server filled in would differ from the manifest for ever. Whoever parses
+ * the object fills them in.
+ */
 function arrayNode({ items, ...rest }: Json): Json {
-  const child = node(items as Json);
+  const child = bare(node(items as Json));
   const required = Array.isArray(child.required) ? child.required : [];
   const key = ["type", "name"].find(
     (name) => required.includes(name) && (name === "name" || required.includes("status")),
   );
   const map = key === undefined ? {} : { "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key] };
   return { ...rest, items: child, ...map };
+}
+
+/** The schema without the defaults in it; what they are is told in words. */
+function bare({ default: value, properties, items, ...rest }: Json): Json {
+  const told =
+    value !== undefined && typeof rest.description === "string"
+      ? { description: `${rest.description} Default ${JSON.stringify(value)}.` }
+      : {};
+  return {
+    ...rest,
+    ...told,
+    ...(isJson(properties)
+      ? {
+          properties: Object.fromEntries(
+            Object.entries(properties).map(([name, child]) => [name, bare(child as Json)]),
+          ),
+        }
+      : {}),
+    ...(isJson(items) ? { items: bare(items) } : {}),
+  };
 }
 
 /** A default that only exists after parsing, such as milliseconds for a length of time, can not stand in the input. */

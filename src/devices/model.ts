@@ -33,7 +33,7 @@ export const propertySpec = z
     address: fragment.describe("Where it lives in the device, by the driver's schema. A Device may override it."),
     scale: z.number().optional().describe("value = raw * scale + offset. Default 1."),
     offset: z.number().optional().describe("value = raw * scale + offset. Default 0."),
-    every: duration(1).default(1000).describe("Time between two readings."),
+    every: duration(1).default(1000).describe("Time between two readings. Default 1s."),
     report: z
       .strictObject({
         deadband: z.number().nonnegative().optional().describe("Least change of the value that is reported."),
