@@ -13,6 +13,8 @@ export interface ApiOptions extends Endpoint {
   readonly tunnel: Pick<Tunnel, "sessions">;
   readonly nodes: Pick<Nodes, "list">;
   readonly reports: Reports;
+  /** Units of a device's properties. */
+  readonly units: (namespace: string, device: string) => Readonly<Record<string, string>>;
   readonly clock: Clock;
   readonly metrics: Metrics;
   /** True when the cloud knows the Devices of the cluster. */
@@ -29,7 +31,7 @@ const span = z.strictObject({
 
 /** Opens the cloud's own HTTP interface: it only tells, and is meant for loopback. */
 export async function openApi(options: ApiOptions): Promise<HttpServer> {
-  const { host, port, tunnel, nodes, reports, metrics, isReady, clock, log } = options;
+  const { host, port, tunnel, nodes, reports, metrics, isReady, units, clock, log } = options;
   return openHttp({ what: "the cloud API", host, port, log }, (app) => {
     app.get("/healthz", () => ({ ok: true }));
     app.get("/readyz", (_, reply) => reply.code(isReady() ? 200 : 503).send({ ok: isReady() }));
@@ -41,7 +43,7 @@ export async function openApi(options: ApiOptions): Promise<HttpServer> {
         return { ...node, connected: session !== undefined, ...program };
       }),
     }));
-    telemetryRoutes(app, { reports, clock });
+    telemetryRoutes(app, { reports, units, clock });
     app.get<{ Params: { namespace: string; device: string } }>(
       "/v1/devices/:namespace/:device/history",
       async ({ params: { namespace, device }, query }) => {

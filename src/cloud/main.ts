@@ -129,7 +129,9 @@ async function compose(options: CloudOptions, ports: CloudPorts, scope: Scope): 
   const join = scope.use(await openJoin({ ...options.join, authority, tokens, nodes, tunnelUrl, log, clock }));
   const metrics = cloudMetrics(tunnel, controller, reports);
   const isReady = () => controller.isReady;
-  const api = scope.use(await openApi({ ...options.api, tunnel, nodes, reports, metrics, isReady, clock, log }));
+  const units = controller.units.bind(controller);
+  const apiPorts = { tunnel, nodes, reports, metrics, isReady, units, clock, log };
+  const api = scope.use(await openApi({ ...options.api, ...apiPorts }));
 
   scope.run("controller", async (signal) => {
     await prepareCluster({ kube, log, clock }, signal);

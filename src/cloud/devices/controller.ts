@@ -3,6 +3,7 @@ import type { DeviceReport } from "#devices/status";
 import { Bell } from "#std/bell";
 import type { Clock } from "#std/clock";
 import type { Log } from "#std/log";
+import { z } from "#std/schema";
 import { Scope } from "#std/scope";
 import type { Kube } from "../kube/client.ts";
 import { Keys } from "../kube/keys.ts";
@@ -122,6 +123,12 @@ export class Controller {
     if (this.#register.get(key)) this.statuses.touch(key);
   }
 
+  /** Units of a device's properties, as far as its model names them. */
+  units(namespace: string, device: string): Readonly<Record<string, string>> {
+    const model = this.#register.get(`${namespace}/${device}`)?.model;
+    return unitsOf(this.models.objects.get(model ?? "")?.spec);
+  }
+
   /** Whether the cluster has this device on this node. */
   isOf(node: string, namespace: string, name: string): boolean {
     return this.#register.get(`${namespace}/${name}`)?.node === node;
@@ -225,4 +232,11 @@ export class Controller {
     const next = (previous: Wanted["previous"]) => statusOf({ ...facts, previous });
     return { name: { namespace, name }, uid, previous: readStatus(object.status), next };
   }
+}
+
+const withUnits = z.object({ properties: z.array(z.object({ name: z.string(), unit: z.string().optional() })) });
+
+function unitsOf(spec: unknown): Readonly<Record<string, string>> {
+  const { data } = withUnits.safeParse(spec);
+  return Object.fromEntries(data?.properties.flatMap(({ name, unit }) => (unit ? [[name, unit]] : [])) ?? []);
 }

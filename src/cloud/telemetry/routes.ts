@@ -10,6 +10,7 @@ import { parseCheck, parseGapQuestion, parseQuestion, type TelemetryQuestion } f
 
 export interface TelemetryPorts {
   readonly reports: Reports;
+  readonly units: (namespace: string, device: string) => Readonly<Record<string, string>>;
   readonly clock: Clock;
 }
 
@@ -25,7 +26,7 @@ const MOST_FOLLOWERS = 100;
 const MOST_CHECKED = 1_000_000;
 
 /** Serves telemetry and the gap ledger. */
-export function telemetryRoutes(app: Routes, { reports, clock }: TelemetryPorts): void {
+export function telemetryRoutes(app: Routes, { reports, units, clock }: TelemetryPorts): void {
   let followers = 0;
 
   app.get<{ Params: Which }>("/v1/telemetry/:namespace/:device", async ({ params, query }, reply) => {
@@ -36,16 +37,17 @@ export function telemetryRoutes(app: Routes, { reports, clock }: TelemetryPorts)
       reply.raw.once("close", () => followers--);
       return reply.type("application/x-ndjson").send(follow(reports, params, question, reply));
     }
+    const about = { units: units(params.namespace, params.device) };
     const csv = question.format === "csv";
     if (question.everyMs !== undefined) {
       const buckets = await reports.sink.summarize({ ...params, ...question }, question.everyMs, question.properties);
       if (csv) return reply.type("text/csv; charset=utf-8").send(bucketsCsv(buckets));
-      return { ...params, everyMs: question.everyMs, buckets };
+      return { ...params, ...about, everyMs: question.everyMs, buckets };
     }
     const kept = await reports.sink.query({ ...params, ...question }, question.limit);
     const messages = kept.flatMap((row) => messageOf(row, question.properties) ?? []);
     if (csv) return reply.type("text/csv; charset=utf-8").send(messagesCsv(messages));
-    return { ...params, messages };
+    return { ...params, ...about, messages };
   });
 
   app.get<{ Params: Which }>("/v1/telemetry/:namespace/:device/check", async ({ params, query }) => {
