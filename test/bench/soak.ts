@@ -96,6 +96,10 @@ class Role {
 }
 
 const [cloud, edge] = [new Role("cloud"), new Role("edge")];
+// Whatever goes wrong, nothing that was started here goes on.
+process.on("exit", () => {
+  for (const { process: child } of [edge, cloud]) child?.kill("SIGKILL");
+});
 let plc: Child<{ port: number }> | undefined = await openChild("plc", { units: UNITS, port: ports.plc });
 cloud.start();
 await until("the cloud", async () => (await fetch(`http://127.0.0.1:${ports.cloud}/readyz`)).ok);
