@@ -2,13 +2,17 @@ import type { Command } from "./command.ts";
 import { completion } from "./commands/completion.ts";
 import { deviceGet } from "./commands/device-get.ts";
 import { deviceList } from "./commands/device-list.ts";
+import { devicePlan } from "./commands/device-plan.ts";
 import { deviceSet } from "./commands/device-set.ts";
 import { deviceWatch } from "./commands/device-watch.ts";
+import { deviceWhy } from "./commands/device-why.ts";
+import { gaps } from "./commands/gaps.ts";
 import { join } from "./commands/join.ts";
 import { reset } from "./commands/reset.ts";
 import { runCloud } from "./commands/run-cloud.ts";
 import { runDev } from "./commands/run-dev.ts";
 import { runEdge } from "./commands/run-edge.ts";
+import { telemetryQuery } from "./commands/telemetry-query.ts";
 import { tokenCreate } from "./commands/token-create.ts";
 import { tokenList } from "./commands/token-list.ts";
 import { tokenRevoke } from "./commands/token-revoke.ts";
@@ -18,6 +22,7 @@ import { version } from "./commands/version.ts";
 export const groups: Readonly<Record<string, string>> = {
   run: "Run a role of the stack in the foreground.",
   device: "Look at devices and wish values, through a cluster or directly at a site.",
+  telemetry: "Ask the cloud what devices said over time.",
   token: "Make, list and revoke the one-use tokens by which machines become nodes.",
 };
 
@@ -30,6 +35,10 @@ export const commands: readonly Command[] = [
   deviceGet,
   deviceSet,
   deviceWatch,
+  deviceWhy,
+  devicePlan,
+  telemetryQuery,
+  gaps,
   tokenCreate,
   tokenList,
   tokenRevoke,

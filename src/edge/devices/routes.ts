@@ -33,8 +33,9 @@ export function explainDevices(app: Routes, { twins, supervisor, clock, signal }
   app.get<OfDevice>(paths.why, async ({ params }) => {
     const twin = twins.named(params.device);
     const bus = supervisor.findBus(twin);
-    const identity = await bus?.identify(twin, signal);
-    return whyOf(twin, bus?.inspect(twin), identity);
+    // Before the identity is asked for: that exchange explains nothing.
+    const inspected = bus?.inspect(twin);
+    return whyOf(twin, inspected, await bus?.identify(twin, signal));
   });
 
   app.get<OfDevice>(paths.plan, async ({ params }) => {

@@ -1,0 +1,105 @@
+/** The tools for devices, against a node with a simulated PLC: one device is well, one asks for too much, one is away. */
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { execute } from "#cli/program";
+import { drivers } from "#drivers/index";
+import { openSimulator, type Simulator } from "#drivers/modbus/simulator";
+import { blankUnit } from "#drivers/modbus/unit";
+import { edgeConfig } from "#edge/config";
+import { type Edge, openEdge } from "#edge/main";
+import { systemClock } from "#std/clock";
+import { silent } from "#std/log";
+import { eventually } from "../rigs/eventually.ts";
+import { folder } from "../rigs/folder.ts";
+import { fakeWorld } from "../unit/cli/fake-world.ts";
+
+const dir = folder();
+let plc: Simulator;
+let edge: Edge;
+
+beforeAll(async () => {
+  const identity = { vendor: "Acme", product: "PM 300", revision: "1.2" };
+  const unit = { ...blankUnit({ holding: 20 }), holes: { holding: new Set([4]) }, identity };
+  unit.holding.set([215, 7], 0);
+  plc = await openSimulator({ host: "127.0.0.1", port: 0, units: new Map([[1, unit]]) });
+  const config = edgeConfig.parse({ dataDir: dir.path, mqtt: { port: 0 }, api: { port: 0 } });
+  edge = await openEdge(
+    { config, identity: undefined, version: "1.0.0" },
+    { drivers, clock: systemClock, log: silent },
+  );
+  await edge.supervisor.declare(meter("meter-1", { unit: 1 }));
+  await edge.supervisor.declare(meter("meter-2", { unit: 2 }));
+});
+afterAll(async () => {
+  await edge[Symbol.asyncDispose]();
+  await plc[Symbol.asyncDispose]();
+  dir[Symbol.dispose]();
+});
+
+describe("edgeadm device", () => {
+  test("why explains a device that refuses one of its registers", async () => {
+    await eventually(() => edge.twins.named("meter-1").properties[2]?.reported?.quality === "bad");
+    const { code, out } = await run("device", "why", "meter-1", "--site", edge.api.url);
+    expect(code).toBe(0);
+    expect(out).toContain("2 of 3 properties are good");
+    expect(out).toMatch(/ {2}broken +bad +.*illegal data address/);
+    expect(out).toMatch(/Link +modbus 127\.0\.0\.1:\d+: up since/);
+    expect(out).toContain("unit 1: read holding 4 (function 3)");
+    expect(out).toContain("< 01 83 02");
+    expect(out).toContain("Learned     holding 4 does not exist");
+    expect(out).toContain("Identity    vendor Acme, product PM 300, revision 1.2");
+  });
+
+  test("why explains a device that is silent", async () => {
+    await eventually(() => edge.twins.named("meter-2").health.reason === "DEVICE_TIMEOUT");
+    const { out } = await run("device", "why", "meter-2", "--site", edge.api.url);
+    expect(out).toContain("no: DEVICE_TIMEOUT");
+    expect(out).toMatch(/visits? in a row missed/);
+    expect(out).toContain("< no answer");
+    expect(out).toMatch(/\nHint +The device is silent/);
+  });
+
+  test("why is data for a program", async () => {
+    const { out } = await run("device", "why", "meter-1", "--site", edge.api.url, "-o", "json");
+    expect(JSON.parse(out)).toMatchObject({
+      device: "meter-1",
+      bus: { link: { protocol: "modbus", state: "up" }, exchanges: expect.any(Array) },
+    });
+  });
+
+  test("plan shows how a device is read, with what it has taught", async () => {
+    const { out } = await run("device", "plan", "meter-1", "--site", edge.api.url);
+    expect(out).toMatch(/every 50 ms: 3 properties in \d requests/);
+    expect(out).toContain("unit 1: read holding 0 to 1 (function 3)");
+    expect(out).toContain("learned from the device:\n  holding 4 does not exist");
+  });
+
+  test("a device that is not there is no bug", async () => {
+    const { code, err } = await run("device", "why", "meter-9", "--site", edge.api.url);
+    expect(code).toBe(1);
+    expect(err).toMatch(/^edgeadm: there is no device meter-9 on this node\nhint: /);
+  });
+});
+
+async function run(...args: string[]) {
+  const world = fakeWorld();
+  const code = await execute(args, world);
+  return { code, ...world.said };
+}
+
+function meter(name: string, station: object) {
+  const property = (name: string, register: number) => ({
+    name,
+    type: "number",
+    address: { table: "holding", register },
+    every: "50ms",
+  });
+  return {
+    namespace: "default",
+    name,
+    uid: `uid-${name}`,
+    generation: 1,
+    modelGeneration: 1,
+    spec: { model: "meter", node: "site-a", station, link: { host: plc.host, port: plc.port, timeout: "50ms" } },
+    model: { protocol: "modbus", properties: [property("power", 0), property("phase", 1), property("broken", 4)] },
+  };
+}
