@@ -11,6 +11,7 @@ import { measureBroker } from "./broker/metrics.ts";
 import { Commands, serveCommands } from "./commands.ts";
 import type { EdgeConfig } from "./config.ts";
 import { Supervisor } from "./devices/supervisor.ts";
+import { Gaps } from "./gaps.ts";
 import type { Identity } from "./identity.ts";
 import { Outbox } from "./outbox.ts";
 import { createRenewal } from "./renewal.ts";
@@ -70,7 +71,9 @@ export async function openEdge(options: EdgeOptions, { drivers, clock, log }: Ed
         : await openBroker({ ...mqtt, dataDir: config.dataDir, clock, log: brokerLog }),
     );
     const hasten = (linkKey: string) => supervisor.hasten(linkKey);
-    const site = createSite({ broker, outbox, twins: () => twins, hasten, clock, log });
+    const failed = (error: unknown) => log.error("gap not saved", { error });
+    const gaps = new Gaps({ db: store.db, outbox, clock, failed });
+    const site = createSite({ broker, outbox, gaps, twins: () => twins, hasten, clock, log });
     const twins = new Twins(store.db, clock, site);
     const supervisor = scope.use(
       new Supervisor(store.db, drivers, { twins, visited: site.visited, log: log.with({ part: "devices" }), clock }),
@@ -96,6 +99,7 @@ export async function openEdge(options: EdgeOptions, { drivers, clock, log }: Ed
     measureBroker(metrics, { figures: broker.figures, clients: () => broker.clients });
     const commands = new Commands(store.db, { twins, supervisor, audit: site.audit, clock, log });
     await supervisor.resume();
+    gaps.resume(twins.all);
     await commands.resume((request, result) =>
       broker.publish(topics.commandResult, request, { id: request.id, ...result }),
     );
@@ -126,6 +130,7 @@ export async function openEdge(options: EdgeOptions, { drivers, clock, log }: Ed
         await clock.sleep(SAVE_MS, signal);
         supervisor.doubtStale();
         await twins.save().catch((error: unknown) => log.error("reports not saved", { error }));
+        await gaps.beat(twins.all).catch(failed);
         await twins.expire().catch((error: unknown) => log.error("wishes not expired", { error }));
         await commands.prune().catch((error: unknown) => log.error("commands not pruned", { error }));
         await outbox.expire(clock.now()).catch((error: unknown) => log.error("outbox not expired", { error }));

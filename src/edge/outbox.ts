@@ -2,7 +2,7 @@ import { Bell } from "#std/bell";
 import { Fault } from "#std/fault";
 import type { Database } from "#std/sqlite";
 import { FRAME_LIMIT_BYTES } from "#wire/frame";
-import type { Range, Row } from "#wire/messages";
+import type { Lost, Range, Row } from "#wire/messages";
 import type { Layout } from "#wire/pack";
 
 /** How much may wait for the cloud. What is over the limit goes, the oldest first, and is told. */
@@ -17,6 +17,8 @@ export interface OutboxLimits {
 export interface Dropped {
   readonly range: Range;
   readonly reason: string;
+  /** Telemetry among them, by device. */
+  readonly lost: readonly Lost[];
 }
 
 /**
@@ -30,6 +32,8 @@ export interface NewRow extends Omit<Row, "seq" | "layout"> {
   readonly layout?: Layout;
 }
 
+/** Share of the age limit by which a row may be older: rows go in batches, so that the ledger has few lines. */
+const AGE_SLACK = 1 / 1_000;
 /** Bytes a row takes beside its body. */
 const ROW_BYTES = 80;
 /** A frame carries it with room to spare, uncompressed and with its names. */
@@ -122,11 +126,14 @@ export class Outbox {
 
   /** Drops what is older than the limit. */
   async expire(nowMs: number): Promise<void> {
+    const { limitMs } = this.#limits;
+    const oldest = this.#sql.oldest.get()?.at ?? nowMs;
+    if (oldest >= nowMs - limitMs * (1 + AGE_SLACK)) return;
     await this.#commit(() => {
       let old: Range | undefined;
       // From the front and no further: a clock that was wrong for a while must not take the rows between along.
       for (const { seq, at } of this.#sql.oldest.iterate()) {
-        if (at >= nowMs - this.#limits.limitMs) break;
+        if (at >= nowMs - limitMs) break;
         old = [old?.[0] ?? seq, seq];
       }
       if (old) this.#drop(old, "age limit", nowMs);
@@ -135,7 +142,11 @@ export class Outbox {
 
   /** What was dropped and not told yet. `told` forgets it once the cloud has heard. */
   untold(): Dropped[] {
-    return this.#sql.untold.all().map(({ first, last, reason }) => ({ range: [first, last], reason }));
+    return this.#sql.untold.all().map(({ first, last, reason, lost }) => ({
+      range: [first, last],
+      reason,
+      lost: JSON.parse(lost) as Lost[],
+    }));
   }
   async told({ range }: Dropped): Promise<void> {
     await this.#db.commit(() => this.#sql.forget.run(...range));
@@ -198,9 +209,10 @@ export class Outbox {
 
   #drop([first, last]: Range, reason: string, nowMs: number): void {
     const before = this.#rows;
+    const lost = this.#sql.lost.all(first, last);
     this.#remove(first, last);
     this.#droppedTotal += before - this.#rows;
-    this.#sql.drop.run(first, last, reason, nowMs);
+    this.#sql.drop.run(first, last, reason, nowMs, JSON.stringify(lost));
   }
 
   #remove(from: number, to: number): void {
@@ -233,9 +245,15 @@ function prepare(db: Database) {
     oldest: db.prepare<[], { seq: number; at: number; bytes: number }>(
       "select seq, at, octet_length(body) as bytes from outbox order by seq",
     ),
-    drop: db.prepare("insert into dropped values (?, ?, ?, ?)"),
-    untold: db.prepare<[], { first: number; last: number; reason: string }>(
-      "select first, last, reason from dropped order by first limit 1000",
+    // A gap that is dropped leaves its time; only telemetry has numbers that are missing.
+    lost: db.prepare<[number, number], Lost>(
+      `select namespace, device, min(at) as "from", max(at) as "to", sum(kind = 'telemetry') as count
+       from outbox join source on source.id = source where seq between ? and ? and kind in ('telemetry', 'gap')
+       group by namespace, device limit 10000`,
+    ),
+    drop: db.prepare("insert into dropped (first, last, reason, at, lost) values (?, ?, ?, ?, ?)"),
+    untold: db.prepare<[], { first: number; last: number; reason: string; lost: string }>(
+      "select first, last, reason, lost from dropped order by first limit 1000",
     ),
     forget: db.prepare("delete from dropped where first = ? and last = ?"),
   };

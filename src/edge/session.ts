@@ -213,7 +213,8 @@ class Session {
     for (const dropped of this.#ports.outbox.untold()) {
       if (this.#telling.has(dropped.range[0])) continue;
       this.#telling.set(dropped.range[0], dropped);
-      this.#send({ kind: "missing", ranges: [dropped.range], reason: dropped.reason });
+      const { range, reason, lost } = dropped;
+      this.#send({ kind: "missing", ranges: [range], reason, lost: [...lost] });
     }
   }
 

@@ -6,6 +6,7 @@ import { topics } from "#wire/topics";
 import type { Broker } from "./broker/broker.ts";
 import type { DeviceTwin, Watcher } from "./device-twin.ts";
 import type { take, Visit } from "./devices/visit.ts";
+import type { Gaps } from "./gaps.ts";
 import type { NewRow, Outbox } from "./outbox.ts";
 import type { Twins } from "./twins.ts";
 
@@ -21,6 +22,7 @@ export interface Site extends Watcher {
 export interface SitePorts {
   readonly broker: Broker;
   readonly outbox: Outbox;
+  readonly gaps: Gaps;
   /** The twins are made with the site as their watcher, so they come later. */
   readonly twins: () => Twins;
   /** Tells the bus of this link that there is a wish to write. */
@@ -35,7 +37,7 @@ interface Names {
   readonly reported: readonly string[];
 }
 
-export function createSite({ broker, outbox, twins, hasten, clock, log }: SitePorts): Site {
+export function createSite({ broker, outbox, gaps, twins, hasten, clock, log }: SitePorts): Site {
   const names = new WeakMap<object, Names>();
   const online = new WeakMap<DeviceTwin, boolean>();
   const told = new WeakSet<Conflict>();
@@ -64,6 +66,7 @@ export function createSite({ broker, outbox, twins, hasten, clock, log }: SitePo
     const { name: device, namespace } = twin.declared;
     outbox.append({ device, namespace, ...row }, also).catch((error: unknown) => {
       log.error("row lost, it could not be saved", { device, kind: row.kind, error });
+      if (row.kind === "telemetry") gaps.lost(twin, row.at);
     });
   }
 
@@ -94,6 +97,7 @@ export function createSite({ broker, outbox, twins, hasten, clock, log }: SitePo
       values += indexes.length;
       broker.publishText(namesOf(twin).telemetry, telemetry, false);
       for (const index of changed) reported(twin, index);
+      gaps.answered(twin, at);
       const keep = twin.device?.keep;
       if (keep === "every") append(twin, { kind: "telemetry", at, body: packed, layout }, () => twins().saveSeq(twin));
       if (changed.length > 0 && keep !== "off") twins().changed(twin);
@@ -136,6 +140,7 @@ export function createSite({ broker, outbox, twins, hasten, clock, log }: SitePo
       const { health, lastSeen, declared } = twin;
       const age = lastSeen === undefined ? {} : { lastSeen, ageMs: Math.max(0, clock.now() - lastSeen) };
       broker.publish(topics.status, { device: declared.name }, { ...health, ...age });
+      if (!health.online && health.reason !== "Starting") gaps.silent(twin);
       if (health.reason === "Starting" || online.get(twin) === health.online) return;
       online.set(twin, health.online);
       const type = health.online ? "Normal" : "Warning";
@@ -143,6 +148,7 @@ export function createSite({ broker, outbox, twins, hasten, clock, log }: SitePo
     },
 
     gone(twin) {
+      gaps.forget(twin);
       broker.clear(topics.status, { device: twin.declared.name });
       for (const property of twin.indexOf.keys()) this.left(twin, property);
     },

@@ -42,6 +42,10 @@ const migrations = [
    insert or replace into sqlite_sequence (name, seq)
      select 'outbox', seq from sqlite_sequence where name = 'outbox_before';
    drop table outbox_before;`,
+  `-- Devices that should be read and are not: since when, and why.
+   create table silence (uid text primary key, since integer not null, reason text not null) without rowid;
+   -- Whose telemetry a limit dropped: JSON, a list of device, times and count.
+   alter table dropped add column lost text not null default '[]';`,
 ];
 
 /** The node's database and the name of its history. */

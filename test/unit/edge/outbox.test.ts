@@ -74,7 +74,8 @@ describe("over the limit of bytes", () => {
     expect([outbox.bytes, outbox.dropped]).toEqual([10_000, 0]);
     await append(row);
     expect(outbox.bytes).toBeLessThanOrEqual(9_000);
-    expect(outbox.untold()).toEqual([{ range: [1, 2], reason: "size limit" }]);
+    const lost = [{ namespace: "default", device: "boiler-1", from: 0, to: 0, count: 2 }];
+    expect(outbox.untold()).toEqual([{ range: [1, 2], reason: "size limit", lost }]);
     expect([outbox.dropped, outbox.rows, bodies()]).toEqual([2, 9, Array(9).fill(row)]);
   });
 
@@ -110,7 +111,8 @@ describe("over the limit of age", () => {
     for (const at of [1000, 2000, 3000]) await append(`${at}`, at);
     await outbox.expire(62_500);
     expect(bodies()).toEqual(["3000"]);
-    expect(outbox.untold()).toEqual([{ range: [1, 2], reason: "age limit" }]);
+    const lost = [{ namespace: "default", device: "boiler-1", from: 1_000, to: 2_000, count: 2 }];
+    expect(outbox.untold()).toEqual([{ range: [1, 2], reason: "age limit", lost }]);
     await outbox.expire(62_500);
     expect(outbox.dropped).toBe(2);
   });

@@ -128,7 +128,7 @@ describe("rows", () => {
     await eventually(() => talk.cloud.of("missing").length > 0);
     await node.append("more");
     const told = talk.cloud.of("missing");
-    expect(told[0]).toEqual({ kind: "missing", ranges: [dropped?.range], reason: "size limit" });
+    expect(told[0]).toEqual({ kind: "missing", ranges: [dropped?.range], reason: "size limit", lost: dropped?.lost });
     expect(new Set(told.map(({ ranges }) => ranges[0]?.[0])).size).toBe(told.length);
     talk.cloud.say({ kind: "taken", ranges: [[1, 11]] });
     await eventually(() => node.outbox.untold().length === 0);
