@@ -55,6 +55,28 @@ export interface Store extends Disposable {
   readonly epoch: string;
 }
 
+/** Numbers per millisecond, above what any node writes: then numbers made from the time are never used twice. */
+const NUMBERS_PER_MS = 1_024;
+
+/**
+ * Makes the outbox of a restored backup safe to send. Its rows keep their numbers, so those that the cloud has got from
+ * the lost disk are dropped and the others are sent. New rows continue far above all numbers that the lost disk may
+ * have given after the backup, so none of them is taken for one of those.
+ */
+export function renumber(dataDir: string, nowMs: number, log: Log): void {
+  using store = openStore(dataDir, log);
+  const next = nowMs * NUMBERS_PER_MS;
+  store.db.commitNow(() => {
+    store.db
+      .prepare(
+        `insert into sqlite_sequence (name, seq)
+         select 'outbox', 0 where not exists (select 1 from sqlite_sequence where name = 'outbox')`,
+      )
+      .run();
+    store.db.prepare("update sqlite_sequence set seq = max(seq, ?) where name = 'outbox'").run(next);
+  });
+}
+
 /** Opens, or begins, the database of a node. @param dataDir - a folder, or `:memory:`. */
 export function openStore(dataDir: string, log: Log): Store {
   const path = dataDir === ":memory:" ? dataDir : join(dataDir, "edge.db");

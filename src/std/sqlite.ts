@@ -64,6 +64,43 @@ export function openDatabase({ path, migrations, log }: DatabaseOptions): Databa
   return wrap(db, setAside);
 }
 
+/**
+ * Copies a database as it is at one moment, also while another process writes into it, and nobody waits for it.
+ * @throws {Fault} `PERMISSION_MISSING`
+ */
+export async function copyDatabase(from: string, to: string): Promise<void> {
+  try {
+    const db = new Sqlite(from, { readonly: true, fileMustExist: true });
+    try {
+      // In one step: a copy in several would begin anew at each commit of the other process.
+      await db.backup(to, { progress: () => ALL_PAGES });
+    } finally {
+      db.close();
+    }
+  } catch (error) {
+    throw openFault(error, from);
+  }
+}
+
+const ALL_PAGES = 2 ** 31 - 1;
+const HELD_MS = 100;
+
+/** Whether another process, or another part of this one, has the database open. */
+export function isHeld(path: string): boolean {
+  const db = new Sqlite(path, { timeout: HELD_MS });
+  try {
+    db.pragma("locking_mode = EXCLUSIVE");
+    db.exec("begin exclusive; commit");
+    return false;
+  } catch (error) {
+    if (/^SQLITE_(BUSY|LOCKED)/.test(codeOf(error))) return true;
+    // A file that is damaged is held by nobody.
+    return false;
+  } finally {
+    db.close();
+  }
+}
+
 function openChecked(path: string): Sqlite.Database {
   const db = new Sqlite(path);
   try {

@@ -52,7 +52,7 @@ export function check(messages: readonly Numbered[], excuses: readonly Excuse[])
   for (const [i, now] of sorted.entries()) {
     const before = sorted[i - 1];
     if (before?.node !== now.node || before.epoch !== now.epoch) continue;
-    if (now.row === before.row || now.seq === before.seq) doubled++;
+    if (now.row === before.row || (now.seq === before.seq && now.at === before.at)) doubled++;
     if (now.seq <= before.seq + 1) continue;
     const missing = now.seq - before.seq - 1;
     const found = excuses.filter((it) => LOSSES.has(it.reason) && isBetween(it, before, now));

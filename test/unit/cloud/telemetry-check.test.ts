@@ -60,7 +60,7 @@ test.each([
     0,
     [[2, 3, undefined]],
   ],
-  ["a number that is there twice", [message(1, 1), message(2, 1)], [], 1, []],
+  ["a number that is there twice", [message(1, 1), message(2, 1, { at: 1_000 })], [], 1, []],
   ["a device that was declared anew", [message(1, 8), message(2, 1), message(3, 2)], [], 0, []],
   ["another epoch", [message(1, 1), message(1, 9, { epoch: "two" })], [], 0, []],
 ] as const)("the check of %s", (_, messages, excuses, doubled, holes) => {
