@@ -20,6 +20,8 @@ export interface ProbeRange {
   readonly expect?: number | undefined;
   /** How far off it may be. @default half of the last digit of `expect` */
   readonly tolerance?: number | undefined;
+  /** Longest wait for one answer. @default what the signal allows */
+  readonly timeoutMs?: number | undefined;
 }
 
 /** One way to read what begins at a register. */
@@ -71,22 +73,32 @@ const formats: readonly Format[] = types
     return orders.filter(({ words }) => wordsOf({ type }) > 1 || words === "big").map((order) => ({ type, ...order }));
   });
 
-/** Opens a link as a Device would name it, probes it, and closes it. @throws {Fault} `USAGE_INVALID`, `LINK_LOST`. */
+/**
+ * Opens a link as a Device would name it, probes it, and closes it.
+ * @throws {Fault} `USAGE_INVALID`, `LINK_LOST`, and `DEVICE_TIMEOUT` when the unit is silent.
+ */
 export async function probeLink(link: unknown, range: ProbeRange, signal: AbortSignal): Promise<ProbeResult> {
   const parsed = parse(linkSchema, link, "the link", "USAGE_INVALID");
   await using transport = await dial(parsed, signal);
-  return await probe(transport, range, signal);
+  return await probe(transport, { timeoutMs: parsed.timeoutMs, ...range }, signal);
 }
 
 /** Reads a range register by register as far as the device lets it, and decodes it. Does not close the transport. */
 export async function probe(transport: Transport, range: ProbeRange, signal: AbortSignal): Promise<ProbeResult> {
-  const { unit, table, start, count, expect, tolerance } = range;
+  const { unit, table, start, count, expect, tolerance, timeoutMs } = range;
   const points = Array.from({ length: count }, (_, i) => ({
     property: `${table} ${start + i}`,
     address: parse(addressSchema, { table, register: start + i }, "the range", "USAGE_INVALID"),
   }));
-  const station = parse(stationSchema, { unit }, "the unit", "USAGE_INVALID");
+  const station = parse(
+    stationSchema,
+    { unit, ...(timeoutMs !== undefined && { timeout: `${timeoutMs}ms` }) },
+    "the unit",
+    "USAGE_INVALID",
+  );
   const readings = await openConnection(transport, Date.now).read(station, points, signal);
+  const [first] = readings;
+  if (first && !first.ok && first.fault.code === "DEVICE_TIMEOUT") throw first.fault;
   const words = readings.map((reading) => (reading.ok ? Number(reading.raw) : undefined));
   const rows = decodings(words, table, start).map((row, i) => {
     const reading = readings[i];

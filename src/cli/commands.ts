@@ -1,14 +1,17 @@
 import type { Command } from "./command.ts";
+import { backup } from "./commands/backup.ts";
 import { completion } from "./commands/completion.ts";
 import { deviceGet } from "./commands/device-get.ts";
 import { deviceList } from "./commands/device-list.ts";
 import { devicePlan } from "./commands/device-plan.ts";
+import { deviceProbe } from "./commands/device-probe.ts";
 import { deviceSet } from "./commands/device-set.ts";
 import { deviceWatch } from "./commands/device-watch.ts";
 import { deviceWhy } from "./commands/device-why.ts";
 import { gaps } from "./commands/gaps.ts";
 import { join } from "./commands/join.ts";
 import { reset } from "./commands/reset.ts";
+import { restore } from "./commands/restore.ts";
 import { runCloud } from "./commands/run-cloud.ts";
 import { runDev } from "./commands/run-dev.ts";
 import { runEdge } from "./commands/run-edge.ts";
@@ -37,12 +40,15 @@ export const commands: readonly Command[] = [
   deviceWatch,
   deviceWhy,
   devicePlan,
+  deviceProbe,
   telemetryQuery,
   gaps,
   tokenCreate,
   tokenList,
   tokenRevoke,
   join,
+  backup,
+  restore,
   reset,
   version,
   completion,
