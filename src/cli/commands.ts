@@ -1,10 +1,12 @@
 import type { Command } from "./command.ts";
 import { backup } from "./commands/backup.ts";
 import { completion } from "./commands/completion.ts";
+import { deviceCall } from "./commands/device-call.ts";
 import { deviceGet } from "./commands/device-get.ts";
 import { deviceList } from "./commands/device-list.ts";
 import { devicePlan } from "./commands/device-plan.ts";
 import { deviceProbe } from "./commands/device-probe.ts";
+import { deviceRecord } from "./commands/device-record.ts";
 import { deviceSet } from "./commands/device-set.ts";
 import { deviceWatch } from "./commands/device-watch.ts";
 import { deviceWhy } from "./commands/device-why.ts";
@@ -41,6 +43,8 @@ export const commands: readonly Command[] = [
   deviceWhy,
   devicePlan,
   deviceProbe,
+  deviceRecord,
+  deviceCall,
   telemetryQuery,
   gaps,
   tokenCreate,

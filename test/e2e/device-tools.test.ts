@@ -1,7 +1,9 @@
 /** The tools for devices, against a node with a simulated PLC: one device is well, one asks for too much, one is away. */
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { execute } from "#cli/program";
 import { drivers } from "#drivers/index";
+import { modbus } from "#drivers/modbus/index";
 import { openSimulator, type Simulator } from "#drivers/modbus/simulator";
 import { blankUnit } from "#drivers/modbus/unit";
 import { edgeConfig } from "#edge/config";
@@ -40,7 +42,7 @@ describe("edgeadm device", () => {
     const out = await eventually(async () => {
       const { code, out } = await run("device", "why", "meter-1", "--site", edge.api.url);
       expect(code).toBe(0);
-      expect(out).toContain("2 of 3 properties are good");
+      expect(out).toContain("3 of 4 properties are good");
       return out;
     });
     expect(out).toMatch(/ {2}broken +bad +.*illegal data address/);
@@ -70,7 +72,7 @@ describe("edgeadm device", () => {
 
   test("plan shows how a device is read, with what it has taught", async () => {
     const { out } = await run("device", "plan", "meter-1", "--site", edge.api.url);
-    expect(out).toMatch(/every 50 ms: 3 properties in \d requests/);
+    expect(out).toMatch(/every 50 ms: 4 properties in \d requests/);
     expect(out).toContain("unit 1: read holding 0 to 1 (function 3)");
     expect(out).toContain("learned from the device:\n  holding 4 does not exist");
   });
@@ -84,6 +86,33 @@ describe("edgeadm device", () => {
     expect(out).toContain("illegal data address");
     const silent = await run("device", "probe", "modbus", target, "--unit", "9", "--timeout", "50ms");
     expect(silent).toMatchObject({ code: 1, err: expect.stringMatching(/^edgeadm: unit 9 did not answer/) });
+  });
+
+  test("call does a command and says what became of it", async () => {
+    const site = ["--site", edge.api.url];
+    expect(await run("device", "call", "meter-1", "raise", ...site)).toMatchObject({
+      code: 0,
+      out: "meter-1 raise done\n",
+    });
+    const refused = await run("device", "call", "meter-1", "lower", ...site);
+    expect(refused).toMatchObject({ code: 1, err: expect.stringContaining("it has: raise") });
+  });
+
+  test("record writes what the replay of the driver plays back", async () => {
+    const file = join(dir.path, "meter.ndjson");
+    const { code, err } = await run("device", "record", "meter-1", "-s", "1", "-f", file, "--site", edge.api.url);
+    expect(code).toBe(0);
+    expect(err).toMatch(/^\d+ exchanges in /);
+    const driver = modbus();
+    const signal = AbortSignal.timeout(5_000);
+    await using connection = await driver.connect(driver.link.parse({ transport: "replay", file }), signal);
+    const points = [{ property: "power", address: driver.address.parse({ table: "holding", register: 0 }) }];
+    const both = { property: "phase", address: driver.address.parse({ table: "holding", register: 1 }) };
+    const readings = await connection.read(driver.station.parse({ unit: 1 }), [...points, both], signal);
+    expect(readings).toMatchObject([
+      { ok: true, raw: 215 },
+      { ok: true, raw: 7 },
+    ]);
   });
 
   test("a device that is not there is no bug", async () => {
@@ -113,6 +142,15 @@ function meter(name: string, station: object) {
     generation: 1,
     modelGeneration: 1,
     spec: { model: "meter", node: "site-a", station, link: { host: plc.host, port: plc.port, timeout: "200ms" } },
-    model: { protocol: "modbus", properties: [property("power", 0), property("phase", 1), property("broken", 4)] },
+    model: {
+      protocol: "modbus",
+      properties: [
+        property("power", 0),
+        property("phase", 1),
+        property("broken", 4),
+        { ...property("limit", 10), access: "readwrite" },
+      ],
+      commands: [{ name: "raise", writes: { limit: 60 } }],
+    },
   };
 }

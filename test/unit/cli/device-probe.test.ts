@@ -3,7 +3,7 @@ import { describe, expect, test } from "@jest/globals";
 import { allLines, probeLines } from "#cli/devices/probe-lines";
 import { integer, linkOf, number } from "#cli/devices/probe-target";
 import { decodings, matches } from "#drivers/modbus/probe";
-import type { Fault } from "#std/fault";
+import { Fault } from "#std/fault";
 
 const plain = { transport: "tcp", timeout: "2s", baudRate: undefined, parity: undefined } as const;
 
@@ -29,7 +29,13 @@ test.each([
   () => integer("--count", "1.5"),
   () => number("--expect", "warm"),
 ])("%s is a mistake of usage", (act) => {
-  expect(act).toThrow(expect.objectContaining({ code: "USAGE_INVALID" }) as Fault);
+  let found: unknown;
+  try {
+    act();
+  } catch (error) {
+    found = error;
+  }
+  expect(Fault.is(found, "USAGE_INVALID")).toBe(true);
 });
 
 describe("what a probe found", () => {
