@@ -72,14 +72,20 @@ export function run(file, args, options = {}) {
   });
 }
 
+/**
+ * An edge box has little memory, and a node's garbage is short-lived: a small young generation, and an old one that is
+ * collected when it has grown by half instead of several times. At 100,000 values/s it keeps 190 MiB where Node's own
+ * choice keeps 400, for a fifth more CPU time.
+ */
+export const memoryFlags = ["--max-semi-space-size=8", "--heap-growing-percent=50"];
+
 /** Runs edgeadm with the Node at a path: the sources in a clone, dist in an installed package. */
 export function runProgram(root, node, args) {
   const source = join(root, "src/cli/main.ts");
   const program = existsSync(source) ? ["--conditions=source", source] : [join(root, "dist/src/cli/main.js")];
-  // A node's garbage is short-lived and its machine small: a young generation of 4 MiB halves the resident memory under
-  // load and costs 5 % of CPU. Compiled sources are kept, which saves 30 MB and 200 ms at each start.
+  // Compiled sources are kept, which saves 30 MB and 200 ms at each start.
   const env = { NODE_COMPILE_CACHE: join(root, "node_modules/.cache/skerry"), ...process.env };
   // The channel carries nothing. Its end tells the program that we were killed, so that it does not stay behind.
   const stdio = ["inherit", "inherit", "inherit", "ipc"];
-  return run(node, ["--max-semi-space-size=4", ...program, ...args], { env, stdio });
+  return run(node, [...memoryFlags, ...program, ...args], { env, stdio });
 }
