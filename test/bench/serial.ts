@@ -1,6 +1,6 @@
 /**
  * Lines a second from bytes to readings: framing, checksum, selection of the frame, extraction. Beside it, on the same
- * bytes, a script that only splits lines, and one that also takes the first value out by hand, without any check. Run: `node --conditions=source test/bench/serial.ts`.
+ * bytes, a script that only splits lines, and one that also takes the first value out by hand, without any check.
  */
 import type { Driver } from "#devices/driver";
 import { openFramer } from "#drivers/serial/framing";
@@ -73,7 +73,7 @@ const cases: Readonly<Record<string, Case>> = {
   },
 };
 
-/** Measures every case, prints it, and returns the figures by case. */
+/** Measures every case. */
 export function benchSerial(): Readonly<Record<string, SerialFigures>> {
   const figures: Record<string, SerialFigures> = {};
   for (const [name, { line, station, addresses, byHand }] of Object.entries(cases)) {
@@ -84,9 +84,6 @@ export function benchSerial(): Readonly<Record<string, SerialFigures>> {
     const nsPerLine = best(() => readLines(chunks, parsed, addresses));
     const [overSplit, overScript] = [nsPerLine / splitNs, nsPerLine / scriptNs];
     figures[name] = { linesPerSecond: Math.round(1e9 / nsPerLine), nsPerLine, overSplit, overScript };
-    console.log(`${name}: ${Math.round(1e9 / nsPerLine)} lines/s, ${nsPerLine.toFixed(0)} ns a line`);
-    console.log(`  ${overSplit.toFixed(1)} times a bare split (${splitNs.toFixed(0)} ns a line)`);
-    console.log(`  ${overScript.toFixed(1)} times a split and one value by hand (${scriptNs.toFixed(0)} ns a line)`);
   }
   return figures;
 }
