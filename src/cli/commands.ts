@@ -1,6 +1,7 @@
 import type { Command } from "./command.ts";
 import { backup } from "./commands/backup.ts";
 import { completion } from "./commands/completion.ts";
+import { deviceBrowse } from "./commands/device-browse.ts";
 import { deviceCall } from "./commands/device-call.ts";
 import { deviceGet } from "./commands/device-get.ts";
 import { deviceList } from "./commands/device-list.ts";
@@ -8,6 +9,7 @@ import { devicePlan } from "./commands/device-plan.ts";
 import { deviceProbe } from "./commands/device-probe.ts";
 import { deviceRecord } from "./commands/device-record.ts";
 import { deviceSet } from "./commands/device-set.ts";
+import { deviceTrust } from "./commands/device-trust.ts";
 import { deviceWatch } from "./commands/device-watch.ts";
 import { deviceWhy } from "./commands/device-why.ts";
 import { gaps } from "./commands/gaps.ts";
@@ -43,6 +45,8 @@ export const commands: readonly Command[] = [
   deviceWhy,
   devicePlan,
   deviceProbe,
+  deviceTrust,
+  deviceBrowse,
   deviceRecord,
   deviceCall,
   telemetryQuery,

@@ -5,7 +5,7 @@ import { cloudConfig } from "#cloud/config";
 import { openKube } from "#cloud/kube/client";
 import { applyCrds } from "#cloud/kube/crds";
 import { type Cloud, openCloud } from "#cloud/main";
-import { drivers } from "#drivers/index";
+import { drivers, driverTable } from "#drivers/index";
 import { plant } from "#drivers/modbus/plant";
 import { openSimulator } from "#drivers/modbus/simulator";
 import { edgeConfig } from "#edge/config";
@@ -99,7 +99,7 @@ async function compose(options: DevOptions, { clock, log }: DevPorts, scope: Sco
         identity,
         version,
       },
-      { drivers, clock, log: log.with({ role: "edge", node }) },
+      { drivers: driverTable({ dataDir: join(dataDir, node) }), clock, log: log.with({ role: "edge", node }) },
     ),
   );
   return {

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { drivers } from "#drivers/index";
+import { driverTable } from "#drivers/index";
 import { parseEdgeConfig } from "#edge/config";
 import { loadIdentity } from "#edge/identity";
 import { openEdge } from "#edge/main";
@@ -18,6 +18,7 @@ export async function runEdgeRole(file: string, world: World): Promise<void> {
   const log = openLog({ level: config.log, write: (line) => world.err.write(line) });
   const identity = loadIdentity(config.dataDir);
   const { version } = program(world.root);
+  const drivers = driverTable({ dataDir: config.dataDir });
   await using edge = await openEdge({ config, identity, version }, { drivers, clock: world.clock, log });
   const { mqtt, api } = edge;
   log.info("edge up", { node: identity?.node ?? "alone", mqtt: `${mqtt.host}:${mqtt.port}`, api: api.url });
