@@ -54,12 +54,15 @@ export class Gaps {
 
   /** The node runs again: nobody was read since its last sign of life. */
   resume(twins: Iterable<DeviceTwin>): void {
+    const { db, clock, failed } = this.#ports;
+    // A kill before the first beat must not make the next gap begin at the end of the last run.
+    db.commit(() => this.#sql.live.run(String(clock.now()))).catch(failed);
     const alive = this.#alive;
     if (alive === undefined) return;
     for (const twin of twins) {
       if (!keepsAll(twin) || this.#silences.has(twin.declared.uid)) continue;
       // A clock that was set back must not make a gap that ends before it begins.
-      const since = Math.min(Math.max(alive, twin.lastSeen ?? 0), this.#ports.clock.now());
+      const since = Math.min(Math.max(alive, twin.lastSeen ?? 0), clock.now());
       this.#begin(twin, { since, reason: "node off" });
     }
   }

@@ -9,7 +9,7 @@ test("random kills of edge and cloud lose nothing, double nothing, and leave no 
     kills: KILLS,
     devices: 1,
     values: 20,
-    seed: 4,
+    seed: 14,
   });
   process.stderr.write(`${JSON.stringify({ kills, committed, kept, nodeOff, seconds, ...wrong })}\n`);
   expect(wrong).toEqual({ missing: 0, doubled: 0, disordered: 0, unexplained: 0 });
