@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import type { Cloud } from "#cloud/main";
+import type { DeviceStatus } from "#devices/crd";
 import { openHttpClient } from "#std/undici";
 import type { Row } from "#wire/messages";
 import { eventually } from "../../rigs/eventually.ts";
 import { type FakeEdge, telemetry } from "../../rigs/fake-edge.ts";
 import { type FakeCluster, openFakeCluster } from "./fake-cluster.ts";
-import { cloudOn, connect } from "./rig.ts";
+import { boiler, boilerModel, cloudOn, connect, deviceKind, modelKind } from "./rig.ts";
 
 let cluster: FakeCluster;
 let cloud: Cloud;
@@ -127,4 +128,34 @@ test("gaps are in the ledger, in the metrics, and explain holes in the numbers",
   const { checked, doubled, holes } = await json(`${BASE}/check`);
   expect({ checked, doubled, holes }).toMatchObject({ checked: 2, doubled: 0, holes: [{ reason: "size limit" }] });
   expect((await get("/metrics")).text).toContain('cloud_gaps_total{reason="device silent"} 1');
+});
+
+test("a Device says whether its history is complete", async () => {
+  cluster.apply(modelKind, boilerModel);
+  cluster.apply(deviceKind, boiler("boiler-1", "site-a"));
+  const complete = () => {
+    const { conditions = [] } = (cluster.get(deviceKind, "default/boiler-1")?.status ?? {}) as DeviceStatus;
+    return conditions.find(({ type }) => type === "Complete");
+  };
+  await eventually(() => complete()?.status === "True");
+  const to = Date.now();
+  const gap = { from: to - 4_000, to, count: 4, reason: "link lost" };
+  await told(telemetry(1, { kind: "gap", at: to, body: JSON.stringify(gap) }));
+  await eventually(() => complete()?.status === "False");
+  expect(complete()).toMatchObject({ reason: "LinkLost", message: expect.stringContaining("4 missing") });
+  expect((await json(`${BASE}?since=1m`)).units).toEqual({});
+});
+
+test("who follows and does not read is dropped, and everybody else goes on", async () => {
+  await using client = openHttpClient({ url: cloud.urls.api });
+  const stop = new AbortController();
+  const { body } = await client.request({ method: "GET", path: `${BASE}?follow=true`, silenceMs: 0 }, stop.signal);
+  const long = "x".repeat(20_000);
+  for (let batch = 0; batch < 30; batch++)
+    await told(...Array.from({ length: 100 }, (_, i) => say(batch * 100 + i + 1, Date.now(), { text: long })));
+  const reading = (async () => {
+    for await (const _ of body);
+  })();
+  await expect(reading).rejects.toThrow();
+  expect((await json(`${BASE}?limit=1`)).messages).toHaveLength(1);
 });
