@@ -3,7 +3,9 @@ import { backup } from "./commands/backup.ts";
 import { completion } from "./commands/completion.ts";
 import { deviceBrowse } from "./commands/device-browse.ts";
 import { deviceCall } from "./commands/device-call.ts";
+import { deviceExport } from "./commands/device-export.ts";
 import { deviceGet } from "./commands/device-get.ts";
+import { deviceImport } from "./commands/device-import.ts";
 import { deviceList } from "./commands/device-list.ts";
 import { devicePlan } from "./commands/device-plan.ts";
 import { deviceProbe } from "./commands/device-probe.ts";
@@ -49,6 +51,8 @@ export const commands: readonly Command[] = [
   deviceBrowse,
   deviceRecord,
   deviceCall,
+  deviceImport,
+  deviceExport,
   telemetryQuery,
   gaps,
   tokenCreate,

@@ -1,0 +1,64 @@
+import { resolve } from "node:path";
+import { Fault } from "#std/fault";
+import { command } from "../command.ts";
+import { parseCsv } from "../devices/csv.ts";
+import { changeRows, differenceOf } from "../devices/difference.ts";
+import { sourceOptions } from "../devices/source.ts";
+import { readTags } from "../devices/tags.ts";
+import { outputOption, show } from "../output.ts";
+import { readText } from "../read-file.ts";
+import { table } from "../table.ts";
+import { remark, type World } from "../world.ts";
+
+const MOST_PROBLEMS = 50;
+
+export const deviceImport = command({
+  name: "device import",
+  summary: "Declare Devices and DeviceModels from a list: a row for each property.",
+  details:
+    "CSV with the columns device, model, node, protocol, property, type, unit, access, minimum, maximum, every, address.*, " +
+    "link.*, station.*, as device export writes it. A list adds and changes and deletes nothing. When one row is wrong " +
+    "nothing is applied, and every wrong row is named.",
+  args: { file: { help: "CSV file." } },
+  options: {
+    kubeconfig: sourceOptions.kubeconfig,
+    namespace: sourceOptions.namespace,
+    modelPrefix: { help: "Put before the name of every model.", value: "TEXT", default: "" },
+    dryRun: { help: "Show what would change, and change nothing." },
+    output: outputOption,
+  },
+  examples: [
+    ["edgeadm device import tags.csv --dry-run", "what would change?"],
+    ["edgeadm device import tags.csv", "do it"],
+  ],
+  async run({ args, options }, world) {
+    if (/\.xlsx?$/i.test(args.file))
+      throw new Fault("USAGE_INVALID", `${args.file} is a workbook`, {
+        hint: "Save it as CSV (UTF-8) and import that.",
+      });
+    const { drivers } = await import("#drivers/index");
+    const loaded = Object.entries(drivers).map(async ([name, load]) => [name, await load()] as const);
+    const records = parseCsv(readText(resolve(world.cwd, args.file)));
+    const { objects, problems } = readTags(records, {
+      prefix: options.modelPrefix,
+      schemas: new Map(await Promise.all(loaded)),
+    });
+    if (problems.length > 0) throw refusal(args.file, problems, world);
+    const { openCluster } = await import("../devices/cluster.ts");
+    await using cluster = await openCluster(options, world);
+    const changes = differenceOf(objects, await cluster.list(world.signal));
+    if (!options.dryRun) for (const change of changes) await cluster.apply(change, world.signal);
+    show(world, options.output, changes, () => table(["KIND", "NAME", "CHANGE", "FIELDS"], changeRows(changes)));
+    if (options.dryRun) remark(world, "dry run: nothing was changed");
+  },
+});
+
+/** Names every wrong row; the fault says how many there are. */
+function refusal(file: string, problems: readonly { line: number; message: string }[], world: World): Fault {
+  for (const { line, message } of problems.slice(0, MOST_PROBLEMS)) remark(world, `${file}:${line}: ${message}`);
+  const more = problems.length - MOST_PROBLEMS;
+  if (more > 0) remark(world, `and ${more} more`);
+  const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
+  const hint = "Correct the rows that are named above.";
+  return new Fault("CONFIG_INVALID", `${file}: ${count}; nothing was applied`, { problems, hint });
+}

@@ -1,0 +1,50 @@
+/** Devices and their models in a cluster as they are declared, for import and export. */
+import { type Kube, openKube } from "#cloud/kube/client";
+import { loadKubeconfig } from "#cloud/kube/kubeconfig";
+import type { ApiObject } from "#cloud/kube/objects";
+import { deviceKind, modelKind } from "#devices/crd";
+import { GROUP, VERSION } from "#devices/model";
+import type { World } from "../world.ts";
+import type { Change } from "./difference.ts";
+import { findKubeconfig } from "./source.ts";
+import type { Tagged } from "./tags.ts";
+
+/** What is declared in one namespace. */
+export interface Cluster extends AsyncDisposable {
+  /** Models first. */
+  list(signal: AbortSignal): Promise<readonly Tagged[]>;
+  /** Creates or changes an object. */
+  apply(change: Change, signal: AbortSignal): Promise<void>;
+}
+
+/** Opens a namespace. @throws {Fault} `CLUSTER_UNREACHABLE`, `CONFIG_INVALID`. */
+export async function openCluster(
+  { kubeconfig, namespace }: { readonly kubeconfig: string | undefined; readonly namespace: string },
+  world: World,
+): Promise<Cluster> {
+  const kube: Kube = openKube(await loadKubeconfig({ path: kubeconfig ?? findKubeconfig(world) }), world.clock);
+  const kinds = { DeviceModel: modelKind, Device: deviceKind } as const;
+  const taggedOf = (kind: Tagged["kind"], { metadata, spec }: ApiObject): Tagged => {
+    return { kind, name: metadata.name, spec: (spec ?? {}) as Tagged["spec"] };
+  };
+  return {
+    async list(signal) {
+      const found = await Promise.all([kube.list(modelKind, signal), kube.list(deviceKind, signal)]);
+      return found.flatMap(({ items }, i) =>
+        items
+          .filter(({ metadata }) => metadata.namespace === namespace)
+          .map((item) => taggedOf(i === 0 ? "DeviceModel" : "Device", item)),
+      );
+    },
+    async apply({ kind, name, spec, change }, signal) {
+      if (change === "unchanged") return;
+      const metadata = { name, namespace };
+      if (change === "changed") {
+        // Replaced and not merged: a link over another transport has none of the old one's fields.
+        const old = await kube.get(kinds[kind], metadata, signal);
+        await kube.update(kinds[kind], { ...old, spec }, signal);
+      } else await kube.create(kinds[kind], { apiVersion: `${GROUP}/${VERSION}`, kind, metadata, spec }, signal);
+    },
+    [Symbol.asyncDispose]: () => kube[Symbol.asyncDispose](),
+  };
+}
