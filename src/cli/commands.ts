@@ -16,6 +16,7 @@ import { deviceWatch } from "./commands/device-watch.ts";
 import { deviceWhy } from "./commands/device-why.ts";
 import { gaps } from "./commands/gaps.ts";
 import { join } from "./commands/join.ts";
+import { mqttPassword } from "./commands/mqtt-password.ts";
 import { reset } from "./commands/reset.ts";
 import { restore } from "./commands/restore.ts";
 import { runCloud } from "./commands/run-cloud.ts";
@@ -32,6 +33,7 @@ export const groups: Readonly<Record<string, string>> = {
   run: "Run a role of the stack in the foreground.",
   device: "Look at devices and wish values, through a cluster or directly at a site.",
   telemetry: "Ask the cloud what devices said over time.",
+  mqtt: "Prepare the site's MQTT broker.",
   token: "Make, list and revoke the one-use tokens by which machines become nodes.",
 };
 
@@ -59,6 +61,7 @@ export const commands: readonly Command[] = [
   tokenList,
   tokenRevoke,
   join,
+  mqttPassword,
   backup,
   restore,
   reset,
