@@ -1,6 +1,5 @@
-import { encode, same } from "#devices/codec";
 import type { Connection, Driver, Experience, Reading } from "#devices/driver";
-import { due, type PropertyTwin, refuse, settle, written } from "#devices/twin";
+import { due } from "#devices/twin";
 import { backoffMs } from "#std/backoff";
 import { Bell } from "#std/bell";
 import type { Clock } from "#std/clock";
@@ -15,6 +14,7 @@ import { exchangesWith, type Inspection, inspect, roundTripMs } from "./inspect.
 import { Jobs } from "./jobs.ts";
 import { Turns } from "./turns.ts";
 import { partOf, take, type Visit, wantedOf } from "./visit.ts";
+import { writeWish } from "./write.ts";
 
 /** What a bus talks to. */
 export interface Ports {
@@ -322,48 +322,21 @@ export class Bus {
   /** Writes a wish. False when nobody answered: it is tried again. */
   async #write(twin: DeviceTwin, index: number, connection: Connection, signal: AbortSignal): Promise<boolean> {
     const { twins, clock } = this.#ports;
-    const { device } = twin;
-    const property = device?.properties[index];
-    const point = device?.points[index];
-    const wish = due(twin.properties[index] ?? {});
-    if (!device || !property || !point || !wish) return true;
-    using limit = deadline(this.#timeoutMs, signal);
+    const isPushed = this.#pushed.some((visit) => visit.twin === twin && visit.indexes.includes(index));
     const fromMs = clock.monotonic();
     try {
-      await connection.write(device.station, point, encode(property, wish.value), limit.signal);
-      const now = twin.properties[index] ?? {};
-      if (now.desired === wish) this.#settle(twin, index, this.#confirmed(twin, index, now));
-      if (this.#isRead(twin)) return true;
+      const told = await writeWish({ twin, index, isPushed, timeoutMs: this.#timeoutMs }, connection, signal);
+      // A device that is not visited would not be asked again by itself.
+      if (told.is === "silent") this.#retryAtMs = Math.min(this.#retryAtMs, clock.monotonic() + RETRY_MS);
+      if (told.is !== "answered") return told.is === "done";
+      if (told.next) this.#settle(twin, index, told.next);
+      if (this.#isRead(twin) || !told.heard) return true;
       twin.lastSeen = clock.now();
       twins.setHealth(twin, ANSWERING);
       return true;
-    } catch (error) {
-      if (limit.expired && !signal.aborted) return this.#retry();
-      if (!Fault.is(error) || error.code === "LINK_LOST") throw error;
-      if (error.retry) return this.#retry();
-      const now = twin.properties[index] ?? {};
-      if (now.desired === wish) this.#settle(twin, index, refuse(now, `${error.code}: ${error.message}`));
-      return true;
     } finally {
-      this.#circuit.busy(device.name, fromMs);
+      this.#circuit.busy(twin.declared.name, fromMs);
     }
-  }
-
-  /** A device that is not visited would not be asked again by itself. */
-  #retry(): false {
-    const { clock } = this.#ports;
-    this.#retryAtMs = Math.min(this.#retryAtMs, clock.monotonic() + RETRY_MS);
-    return false;
-  }
-
-  /** The twin after the device confirmed a write. What it pushes it does not push again when it is that value already. */
-  #confirmed(twin: DeviceTwin, index: number, now: PropertyTwin): PropertyTwin {
-    const property = twin.device?.properties[index];
-    const next = written(now, property?.access !== "write");
-    const isPushed = this.#pushed.some((visit) => visit.twin === twin && visit.indexes.includes(index));
-    const { value, quality } = now.reported ?? {};
-    if (!isPushed || !property || !now.desired || value === undefined || quality !== "good") return next;
-    return same(property, now.desired.value, value) ? settle(next, value, (a, b) => same(property, a, b)) : next;
   }
 
   #settle(twin: DeviceTwin, index: number, next: Parameters<Twins["settle"]>[2]): void {
