@@ -1,14 +1,15 @@
 import type { Connection, Point } from "#devices/driver";
+import { callCommand } from "./call.ts";
 import type { Line } from "./line.ts";
 import { type Item, itemOf } from "./plan.ts";
 import { readItems } from "./read.ts";
-import type { OpcuaAddress, OpcuaStation } from "./schema.ts";
+import type { OpcuaAddress, OpcuaCommand, OpcuaStation } from "./schema.ts";
 import type { NodeId } from "./stack.ts";
 import { watchItems } from "./watch.ts";
 import { type Target, targetOf, writeItem } from "./write.ts";
 
 /** An open session as a connection; owns the line. @param now - milliseconds since the Unix epoch. */
-export function openConnection(line: Line, now: () => number): Connection<OpcuaStation, OpcuaAddress> {
+export function openConnection(line: Line, now: () => number): Connection<OpcuaStation, OpcuaAddress, OpcuaCommand> {
   /** By the caller's array of points, then by namespace: many devices of one model share their points. */
   const plans = new WeakMap<readonly Point<OpcuaAddress>[], Map<string, readonly Item[]>>();
   /** What nodes take; asked once. */
@@ -42,6 +43,8 @@ export function openConnection(line: Line, now: () => number): Connection<OpcuaS
       };
       await writeItem(line, item, raw, target, signal);
     },
+
+    call: (station, command, args, signal) => callCommand(line, station, command, args, signal),
 
     watch: (station, points, signal) => watchItems(line, station, itemsOf(station, points), now, signal),
 

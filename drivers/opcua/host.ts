@@ -4,6 +4,7 @@
  */
 import { Worker } from "node:worker_threads";
 import type { Connection, Point } from "#devices/driver";
+import type { Value } from "#devices/value";
 import { deadline } from "#std/deadline";
 import { Fault } from "#std/fault";
 import { abortable } from "./dial.ts";
@@ -18,7 +19,7 @@ import {
   unpack,
   unpackBatch,
 } from "./message.ts";
-import type { OpcuaAddress, OpcuaStation } from "./schema.ts";
+import type { OpcuaAddress, OpcuaCommand, OpcuaStation } from "./schema.ts";
 
 /** Heap of the thread, in MiB: ten times what 10,000 items need. A server that sends more costs its thread. */
 const MOST_HEAP_MIB = 1_024;
@@ -31,7 +32,10 @@ const CLOSE_MS = 4_000;
 /** A thread that answers. */
 export interface Host {
   /** Opens a connection in the thread. */
-  open(call: Extract<Call, { do: "connect" }>, signal: AbortSignal): Promise<Connection<OpcuaStation, OpcuaAddress>>;
+  open(
+    call: Extract<Call, { do: "connect" }>,
+    signal: AbortSignal,
+  ): Promise<Connection<OpcuaStation, OpcuaAddress, OpcuaCommand>>;
 }
 
 interface Waiting {
@@ -169,7 +173,7 @@ function connectionOf(
   connection: number,
   { ask, tell }: Port,
   close: () => Promise<void>,
-): Connection<OpcuaStation, OpcuaAddress> {
+): Connection<OpcuaStation, OpcuaAddress, OpcuaCommand> {
   const keys = new WeakMap<readonly Point<OpcuaAddress>[], number>();
   const gone = new FinalizationRegistry<number>((key) => tell({ do: "forget", connection, key }));
   let last = 0;
@@ -195,6 +199,11 @@ function connectionOf(
       signal.throwIfAborted();
       mustBeOpen();
       await ask({ do: "write", connection, station, point, raw }, signal);
+    },
+    async call(station, command, args, signal) {
+      signal.throwIfAborted();
+      mustBeOpen();
+      return (await ask({ do: "call", connection, station, command, args }, signal)) as Value;
     },
     async *watch(station, points, signal) {
       mustBeOpen();

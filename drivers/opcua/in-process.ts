@@ -4,7 +4,7 @@ import { openConnection } from "./connection.ts";
 import { abortable, dial } from "./dial.ts";
 import { type Identity, openIdentity } from "./identity.ts";
 import { type Line, openLine, type Patience } from "./line.ts";
-import type { OpcuaAddress, OpcuaLink, OpcuaStation } from "./schema.ts";
+import type { OpcuaAddress, OpcuaCommand, OpcuaLink, OpcuaStation } from "./schema.ts";
 import { loadStack, type Stack } from "./stack.ts";
 import type { TrustStore } from "./trust.ts";
 
@@ -50,6 +50,6 @@ export async function openInProcess(
   surroundings: Surroundings,
   link: OpcuaLink,
   signal: AbortSignal,
-): Promise<Connection<OpcuaStation, OpcuaAddress>> {
+): Promise<Connection<OpcuaStation, OpcuaAddress, OpcuaCommand>> {
   return openConnection(await lineTo(surroundings, link, signal), surroundings.now);
 }

@@ -15,7 +15,16 @@ import { openHost } from "./host.ts";
 import { lineTo, openInProcess, openStack } from "./in-process.ts";
 import { PATIENCE, type Patience } from "./line.ts";
 import { nodeOf } from "./plan.ts";
-import { address, link, type OpcuaAddress, type OpcuaLink, type OpcuaStation, station } from "./schema.ts";
+import {
+  address,
+  command,
+  link,
+  type OpcuaAddress,
+  type OpcuaCommand,
+  type OpcuaLink,
+  type OpcuaStation,
+  station,
+} from "./schema.ts";
 import { folderTrust, memoryTrust, type TrustStore } from "./trust.ts";
 
 /** What the driver is made of. */
@@ -32,7 +41,7 @@ export interface OpcuaOptions {
 }
 
 /** The driver, and what people need to decide about servers. */
-export interface OpcuaDriver extends Driver<OpcuaLink, OpcuaStation, OpcuaAddress> {
+export interface OpcuaDriver extends Driver<OpcuaLink, OpcuaStation, OpcuaAddress, OpcuaCommand> {
   readonly trust: TrustStore;
   /** Asks a server for its certificate and what it offers. @throws {Fault} `LINK_LOST`, `CONFIG_INVALID`. */
   presented(link: OpcuaLink, signal: AbortSignal): Promise<Presented>;
@@ -63,6 +72,7 @@ export function opcua({ trustDir, patience = PATIENCE, isolation = "thread" }: O
     link,
     station,
     address,
+    command,
     trust,
 
     isPushed: ({ mode }) => mode === "subscribe",

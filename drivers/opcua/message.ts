@@ -1,8 +1,9 @@
 /** What the node and the thread of the stack say to each other. Both are of one program, so there is no version in it. */
 import type { Point, Pushed, Raw, Reading } from "#devices/driver";
+import type { Value } from "#devices/value";
 import { Fault, type FaultCode } from "#std/fault";
 import type { Patience } from "./line.ts";
-import type { OpcuaAddress, OpcuaLink, OpcuaStation } from "./schema.ts";
+import type { OpcuaAddress, OpcuaCommand, OpcuaLink, OpcuaStation } from "./schema.ts";
 import type { Decision } from "./trust.ts";
 
 /** Points are sent once, and named by their number from then on: 10,000 of them are polled every second. */
@@ -27,6 +28,13 @@ export type Call =
       readonly station: OpcuaStation;
       readonly point: Point<OpcuaAddress>;
       readonly raw: Raw;
+    }
+  | {
+      readonly do: "call";
+      readonly connection: number;
+      readonly station: OpcuaStation;
+      readonly command: OpcuaCommand;
+      readonly args: readonly Value[];
     }
   | { readonly do: "watch"; readonly connection: number; readonly station: OpcuaStation; readonly points: Points }
   /** The next batch of a watch; `undefined` when it has ended. */

@@ -167,6 +167,15 @@ export const address = z
     ...(sampling === undefined ? {} : { samplingMs: sampling }),
   }));
 
+const methodNode = z.string().refine((text) => parseNodeId(text) !== undefined, { message: "give a node id" });
+
+/** What can be called: a method, and the object that it works on. */
+export const command = z.strictObject({
+  object: methodNode.describe("Node of the object, as in an address."),
+  method: methodNode.describe("Node of the method. It gets the command's arguments in their order."),
+});
+
+export type OpcuaCommand = z.output<typeof command>;
 export type OpcuaLink = z.output<typeof link>;
 export type OpcuaStation = z.output<typeof station>;
 export type OpcuaAddress = z.output<typeof address>;

@@ -4,12 +4,12 @@ import type { Connection, Point, Pushed } from "#devices/driver";
 import { Fault } from "#std/fault";
 import { openInProcess } from "./in-process.ts";
 import { type Answer, type Call, type Points, pack, packBatch, plainFault, type Question } from "./message.ts";
-import type { OpcuaAddress, OpcuaStation } from "./schema.ts";
+import type { OpcuaAddress, OpcuaCommand, OpcuaStation } from "./schema.ts";
 import { memoryTrust } from "./trust.ts";
 
 /** A connection and what was sent about it. */
 interface Held {
-  readonly connection: Connection<OpcuaStation, OpcuaAddress>;
+  readonly connection: Connection<OpcuaStation, OpcuaAddress, OpcuaCommand>;
   readonly points: Map<number, readonly Point<OpcuaAddress>[]>;
   readonly watches: Map<number, Watch>;
 }
@@ -67,6 +67,8 @@ async function perform(call: Call, signal: AbortSignal): Promise<unknown> {
       return pack(await connection.read(call.station, pointsOf(found, call.points), signal));
     case "write":
       return await connection.write(call.station, call.point, call.raw, signal);
+    case "call":
+      return await connection.call?.(call.station, call.command, call.args, signal);
     case "watch": {
       const stop = new AbortController();
       const batches = connection.watch?.(call.station, pointsOf(found, call.points), stop.signal);

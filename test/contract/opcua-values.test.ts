@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { Connection, Point, Raw } from "#devices/driver";
 import { modelProblems } from "#devices/expand";
+import type { Value } from "#devices/value";
 import { opcua } from "#drivers/opcua/index";
 import { modelOf } from "#drivers/opcua/model";
 import type { OpcuaAddress, OpcuaStation } from "#drivers/opcua/schema";
@@ -106,6 +107,20 @@ describe("a method", () => {
     ["an argument that does not fit", { value: 1, factor: 40_000 }],
   ])("refuses %s", async (_, args) => {
     await expect(call(args as Record<string, Raw>)).rejects.toMatchObject({ code: "VALUE_INVALID" });
+  });
+});
+
+describe("a command", () => {
+  const command = { object: "s=Boiler", method: "s=Scale" };
+  const call = (...args: Value[]) => connection.call?.(station, command, args, forever);
+
+  test("is a method, called with its arguments in their order", async () => {
+    expect(driver.command?.parse(command)).toEqual(command);
+    expect(await call(2.5, 4)).toBe(10);
+  });
+
+  test.each([[[1]], [[1, 2, 3]], [[1, null]], [[1, 40_000]]])("refuses the arguments %j", async (args) => {
+    await expect(call(...args)).rejects.toMatchObject({ code: "VALUE_INVALID" });
   });
 });
 
