@@ -1,4 +1,4 @@
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { driverTable } from "#drivers/index";
 import { parseEdgeConfig } from "#edge/config";
 import { loadIdentity } from "#edge/identity";
@@ -7,6 +7,7 @@ import { openLog } from "#std/log";
 import { program } from "../about.ts";
 import { makeDataDir } from "../data-dir.ts";
 import { readText } from "../read-file.ts";
+import { withDrivers } from "../third-party.ts";
 import { untilAbort } from "../until-abort.ts";
 import type { World } from "../world.ts";
 
@@ -18,7 +19,8 @@ export async function runEdgeRole(file: string, world: World): Promise<void> {
   const log = openLog({ level: config.log, write: (line) => world.err.write(line) });
   const identity = loadIdentity(config.dataDir);
   const { version } = program(world.root);
-  const drivers = driverTable({ dataDir: config.dataDir });
+  const own = driverTable({ dataDir: config.dataDir });
+  const drivers = withDrivers(own, config.drivers, dirname(resolve(world.cwd, file)));
   await using edge = await openEdge({ config, identity, version }, { drivers, clock: world.clock, log });
   const { mqtt, api } = edge;
   log.info("edge up", { node: identity?.node ?? "alone", mqtt: `${mqtt.host}:${mqtt.port}`, api: api.url });

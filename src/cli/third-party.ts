@@ -1,0 +1,64 @@
+/** Drivers of others: packages or files that the configuration of a node names. */
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { Driver, DriverTable } from "#devices/driver";
+import { Fault } from "#std/fault";
+import { z } from "#std/schema";
+
+/** What a driver of others is made with, so that it has the same schemas and faults as the program. */
+export interface DriverKit {
+  readonly z: typeof z;
+  readonly Fault: typeof Fault;
+}
+
+const schema = z.custom<z.ZodType>((value) => value instanceof z.ZodType, "is no schema");
+const shape = z.looseObject({
+  protocol: z.string(),
+  link: schema,
+  station: schema,
+  address: schema,
+  command: schema.optional(),
+  connect: z.custom((value) => typeof value === "function", "is no function"),
+});
+
+/**
+ * Adds drivers to a table. Each is loaded when a device first needs it, as the product's own are.
+ * @param names - npm package or path by protocol; paths and packages are looked for from the folder `from`.
+ * @throws {Fault} `CONFIG_INVALID` when a protocol is there already.
+ */
+export function withDrivers(own: DriverTable, names: Readonly<Record<string, string>>, from: string): DriverTable {
+  for (const protocol of Object.keys(names))
+    if (Object.hasOwn(own, protocol))
+      throw new Fault("CONFIG_INVALID", `drivers.${protocol}: the product has one already`);
+  const added = Object.entries(names).map(([protocol, name]) => {
+    return [protocol, () => loadDriver(protocol, name, from)] as const;
+  });
+  return { ...own, ...Object.fromEntries(added) };
+}
+
+/** Loads one. @throws {Fault} `CONFIG_INVALID` when it is not there, or is no driver for this protocol. */
+export async function loadDriver(protocol: string, name: string, from: string): Promise<Driver> {
+  const what = `drivers.${protocol}: ${name}`;
+  const made = await importFrom(what, name, from);
+  const parsed = shape.safeParse(made);
+  if (!parsed.success) {
+    const wrong = parsed.error.issues.map(({ path, message }) => `${path.join(".") || "driver"} ${message}`).join("; ");
+    throw new Fault("CONFIG_INVALID", `${what} is no driver: ${wrong}`);
+  }
+  if (parsed.data.protocol !== protocol)
+    throw new Fault("CONFIG_INVALID", `${what} speaks ${parsed.data.protocol}, not ${protocol}`);
+  return made as Driver;
+}
+
+async function importFrom(what: string, name: string, from: string): Promise<unknown> {
+  try {
+    const path = createRequire(join(from, "config")).resolve(name);
+    const { driver } = (await import(pathToFileURL(path).href)) as { driver?: unknown };
+    const kit: DriverKit = { z, Fault };
+    return typeof driver === "function" ? driver(kit) : driver;
+  } catch (cause) {
+    const why = cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : String(cause);
+    throw new Fault("CONFIG_INVALID", `${what} can not be loaded: ${why}`, { cause });
+  }
+}
