@@ -17,7 +17,8 @@ describe("completion in bash", () => {
   test("offers commands, then what follows them", () => {
     expect(offered("")).toEqual(expect.arrayContaining(["run", "device", "token", "join", "version"]));
     expect(offered("de")).toEqual(["device"]);
-    expect(offered("device", "")).toEqual(["list", "get", "set", "watch"]);
+    expect(offered("device", "")).toEqual(expect.arrayContaining(["list", "get", "set", "watch", "why"]));
+    expect(offered("device", "w")).toEqual(["watch", "why"]);
     expect(offered("run", "d")).toEqual(["dev"]);
   });
 
