@@ -1,14 +1,12 @@
 /** Real kubectl binaries against the registry: each command must say what it says on a cluster. */
 import { spawn } from "node:child_process";
-import { existsSync, readdirSync, realpathSync, writeFileSync } from "node:fs";
-import { delimiter, dirname, join } from "node:path";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { printYaml } from "#std/yaml";
 import { folder } from "../rigs/folder.ts";
+import { findKubectls } from "../rigs/kubectl.ts";
 import { openTestRegistry, type TestRegistry, WIDGETS, widget, widgets } from "../rigs/registry.ts";
-
-/** The clients that are promised to work. */
-const SUPPORTED = ["1.29", "1.30", "1.31", "1.32", "1.33"];
 
 /** One command. `out` is looked for in what it prints to both streams, `not` must not be there. */
 interface Command {
@@ -160,7 +158,7 @@ const commands: readonly Command[] = [
 ];
 
 const NAME = "{.metadata.name}";
-const binaries = findBinaries();
+const binaries = findKubectls();
 if (binaries.length === 0) test.skip("kubectl is not on the PATH, so it can not be tried", () => {});
 
 describe.each(binaries)("kubectl $version", ({ binary }) => {
@@ -231,14 +229,3 @@ describe.each(binaries)("kubectl $version", ({ binary }) => {
     expect([printed, code]).toEqual(["configmap/listed condition met", 0]);
   });
 });
-
-function findBinaries(): readonly { readonly version: string; readonly binary: string }[] {
-  const path = (process.env.PATH ?? "").split(delimiter).map((folder) => join(folder, "kubectl"));
-  const found = path.find((file) => existsSync(file));
-  if (found === undefined) return [];
-  const home = dirname(realpathSync(found));
-  const names = new Set(readdirSync(home));
-  const beside = SUPPORTED.filter((version) => names.has(`kubectl.${version}`));
-  if (beside.length === 0) return [{ version: "of this machine", binary: found }];
-  return beside.map((version) => ({ version, binary: join(home, `kubectl.${version}`) }));
-}
