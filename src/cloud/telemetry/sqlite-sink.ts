@@ -32,13 +32,15 @@ export class SqliteSink implements TelemetrySink {
   }
 
   async append({ node, epoch, takenAt }: Batch, note: () => readonly Row[]): Promise<void> {
-    this.#rows += await this.#db.commit(() => {
+    const kept = await this.#db.commit(() => {
       const rows = note();
       const { id: source } = this.#sql.source.get(node, epoch) ?? {};
       for (const { seq, namespace, device, at, body, layout } of rows)
         this.#sql.insert.run(source, seq, namespace, device, at, body, takenAt, layout ?? null);
       return rows.length;
     });
+    // Not in one with the wait: `+=` would read the sum before it, and forget what others added meanwhile.
+    this.#rows += kept;
   }
 
   async query({ namespace, device, sinceMs, untilMs }: Span, limit: number): Promise<readonly Kept[]> {
