@@ -9,10 +9,10 @@ export interface StoredBody {
   readonly names: string | null;
 }
 
-/** The message in a row; the text itself when it is none. */
+/** The message in a row; the text itself when it is none: what one node wrote must not stop those who read of others. */
 export function parseBody({ at, body, layout, names }: StoredBody): unknown {
-  if (layout !== null && names !== null) return unpack({ id: layout, names: namesOf(names) }, at, body);
   try {
+    if (layout !== null && names !== null) return unpack({ id: layout, names: namesOf(names) }, at, body);
     return JSON.parse(body);
   } catch {
     return body;

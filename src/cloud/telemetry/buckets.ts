@@ -78,12 +78,13 @@ export class Buckets {
 /** The values of a message that are good; all of them, or those of some properties. */
 export function* goodValues(body: unknown, properties: readonly string[]): Iterable<readonly [string, Value]> {
   if (typeof body !== "object" || body === null || !("values" in body)) return;
-  const { values, bad = {} } = body as {
-    values: Readonly<Record<string, Value>>;
-    bad?: Readonly<Record<string, string>>;
+  // As a node wrote them: nobody has looked at them before.
+  const { values, bad } = body as {
+    values: Readonly<Record<string, Value>> | null;
+    bad?: Readonly<Record<string, string>> | null;
   };
-  for (const [name, value] of Object.entries(values)) {
-    if (value === null || Object.hasOwn(bad, name)) continue;
+  for (const [name, value] of Object.entries(values ?? {})) {
+    if (value === null || Object.hasOwn(bad ?? {}, name)) continue;
     if (properties.length === 0 || properties.includes(name)) yield [name, value];
   }
 }

@@ -7,6 +7,7 @@ import { Reports } from "#cloud/devices/reports";
 import { openStore } from "#cloud/store";
 import { silent } from "#std/log";
 import type { Range } from "#wire/messages";
+import { layoutOf } from "#wire/pack";
 import { telemetry } from "../../rigs/fake-edge.ts";
 
 const DAY_MS = 86_400_000;
@@ -128,4 +129,33 @@ test("a node that leaves endless holes is refused", async () => {
   const odd = Array.from({ length: 10_001 }, (_, i) => telemetry(2 * i));
   await expect(reports.take("site-a", "e", odd, 0)).rejects.toMatchObject({ code: "FRAME_INVALID" });
   expect(reports.have("site-a", "e")).toEqual([]);
+});
+
+test("rows of several nodes at once are all counted", async () => {
+  using db = openStore(":memory:", silent);
+  const reports = new Reports(db);
+  await Promise.all(["site-a", "site-b", "site-c"].map((node) => reports.take(node, "e", [telemetry(1)], 0)));
+  expect(reports.rows).toBe(3);
+});
+
+test.each([
+  ["is no JSON", "[1,[", true],
+  ["is packed by no rule", '{"at":1}', true],
+  ["has a layout and no list", "[1,7]", true],
+  ["has no values", '{"at":1,"seq":1,"values":null}', false],
+  ["has reasons that are none", '{"at":1,"seq":1,"values":{"t":1},"bad":null}', false],
+])("a message of a node that %s stops nobody", async (_, body, isPacked) => {
+  using db = openStore(":memory:", silent);
+  const reports = new Reports(db);
+  const layout = layoutOf(["t"]);
+  const row = { ...telemetry(1), body, ...(isPacked ? { layout: layout.id } : {}) };
+  const heard: unknown[] = [];
+  using _follow = reports.follow({ namespace: "default", device: "boiler-1", take: (message) => heard.push(message) });
+  await reports.take("site-a", "e", [row, telemetry(2)], 0, [layout]);
+  expect(heard).toHaveLength(2);
+  await reports.prune(enough, 0);
+  const span = { namespace: "default", device: "boiler-1", sinceMs: 0, untilMs: DAY_MS };
+  await expect(reports.sink.summarize(span, 60_000, [])).resolves.toBeDefined();
+  await expect(reports.sink.summarize(span, 1_000, [])).resolves.toBeDefined();
+  expect(await reports.history("default", "boiler-1")).toHaveLength(2);
 });
