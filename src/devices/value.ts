@@ -8,8 +8,8 @@ export type Value = z.infer<typeof value>;
 export const quality = z.enum(["good", "uncertain", "bad"]);
 export type Quality = z.infer<typeof quality>;
 
-/** Milliseconds since the Unix epoch. */
-export const at = z.number().int().nonnegative();
+/** Milliseconds since the Unix epoch, up to the last moment that a `Date` can tell. **Source:** ECMA-262, section 21.4.1.1. */
+export const at = z.number().int().min(0).max(8.64e15);
 
 /** Structural equality of two JSON values; the order of an object's keys does not matter. */
 export function equal(a: Value | undefined, b: Value | undefined): boolean {

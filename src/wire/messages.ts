@@ -10,7 +10,7 @@ export const OLDEST_WIRE_VERSION = 1;
 
 const seq = z.number().int().nonnegative();
 /** Sequence numbers from..to, both included. */
-export const range = z.tuple([seq, seq]);
+export const range = z.tuple([seq, seq]).refine(([from, to]) => from <= to, "ends before it begins");
 export type Range = z.infer<typeof range>;
 
 /** One row of a node's outbox: something that was accepted at the site and takes effect in the cloud exactly once. */
@@ -63,7 +63,7 @@ export const edgeMessage = z.discriminatedUnion("kind", [
   /** Rows in these ranges were dropped by a limit and will never come. */
   z.object({
     kind: z.literal("missing"),
-    ranges: z.array(range),
+    ranges: z.array(range).max(1000),
     reason: z.string(),
     /** Telemetry among them, by device. */
     lost: z.array(lost).max(10_000).optional(),

@@ -5,19 +5,21 @@ import { z } from "#std/schema";
 import { decodeFrame, encodeFrame, FRAME_LIMIT_BYTES } from "#wire/frame";
 import { formatToken, parseToken } from "#wire/join";
 import { cloudMessage, type EdgeMessage, edgeMessage } from "#wire/messages";
+import { answering } from "../../rigs/fake-edge.ts";
 
 const seq = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
+const range = fc.tuple(seq, seq).map(([a, b]): [number, number] => [Math.min(a, b), Math.max(a, b)]);
 const row = fc.record({
   seq,
   device: fc.string({ unit: "binary" }),
   namespace: fc.string(),
   kind: fc.constantFrom("telemetry" as const, "event" as const),
-  at: seq,
+  at: fc.integer({ min: 0, max: 8.64e15 }),
   body: fc.json(),
 });
 const message: fc.Arbitrary<EdgeMessage> = fc.oneof(
   fc.record({ kind: fc.constant("rows" as const), rows: fc.array(row, { maxLength: 20 }) }),
-  fc.record({ kind: fc.constant("missing" as const), ranges: fc.array(fc.tuple(seq, seq)), reason: fc.string() }),
+  fc.record({ kind: fc.constant("missing" as const), ranges: fc.array(range), reason: fc.string() }),
   fc.record({ kind: fc.constant("stored" as const), uid: fc.string(), generation: fc.integer() }),
   fc.constant({ kind: "ping" as const }),
 );
@@ -84,4 +86,15 @@ test("a token reads back as it was made, and a damaged one is not repeated in th
     expect(() => parseToken(wrong)).toThrow(expect.objectContaining({ code: "TOKEN_INVALID" }));
     expect(() => parseToken(wrong)).toThrow(expect.objectContaining({ message: expect.not.stringContaining("sss") }));
   }
+});
+
+test.each([
+  [
+    "a time that no calendar has",
+    { kind: "report", report: { ...answering({ uid: "u", name: "b" }), lastSeen: 8.64e15 + 1 } },
+  ],
+  ["a range that ends before it begins", { kind: "missing", ranges: [[5, 4]], reason: "size limit" }],
+  ["more ranges than a node ever tells", { kind: "missing", ranges: Array(1001).fill([1, 1]), reason: "size limit" }],
+])("a message with %s is refused at the door", (_, message) => {
+  expect(() => decodeFrame(edgeMessage, encodeFrame(message))).toThrow(/a frame: /);
 });
