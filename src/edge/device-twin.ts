@@ -31,10 +31,10 @@ export interface Watcher {
   reported(twin: DeviceTwin, index: number): void;
   /** The device came, went or changed its state. */
   health(twin: DeviceTwin): void;
-  /** The node started and knows this of the device from before. */
+  /** This is known of the device: from before the node started, or from before its name was free. */
   known(twin: DeviceTwin): void;
   /** A property is no longer in the model. */
   left(twin: DeviceTwin, property: string): void;
-  /** The device is no longer declared. */
+  /** The device is no longer declared. One that took its name is told anew after it. */
   gone(twin: DeviceTwin): void;
 }

@@ -105,12 +105,17 @@ export class Twins {
     const twin = this.#all.get(uid);
     if (!twin) return;
     this.#all.delete(uid);
-    const isNamed = this.#byName.get(twin.declared.name) === twin;
-    if (isNamed) this.#byName.delete(twin.declared.name);
+    if (this.#byName.get(twin.declared.name) === twin) this.#byName.delete(twin.declared.name);
     this.#unsaved.delete(twin);
     this.#db.commitNow(() => this.#store.remove(uid));
+    // Whoever waits for its answer still holds the twin, and must find nothing to say of it.
+    twin.device = undefined;
+    this.#watcher.gone(twin);
     // Another device may have its name by now, and with it its topics.
-    if (isNamed) this.#watcher.gone(twin);
+    const heir = this.#byName.get(twin.declared.name);
+    if (!heir) return;
+    this.#watcher.known(heir);
+    this.#watcher.health(heir);
   }
 
   /**
@@ -139,10 +144,10 @@ export class Twins {
    * costs nothing, because the next visit finds the same state again.
    */
   settle(twin: DeviceTwin, index: number, next: PropertyTwin): Promise<void> {
-    if (next.desired === twin.properties[index]?.desired) return Promise.resolve();
+    if (!this.#isHere(twin) || next.desired === twin.properties[index]?.desired) return Promise.resolve();
     this.#apply(twin, index, next);
     return this.#db.commit(() => {
-      if (this.#all.get(twin.declared.uid) === twin) this.#store.saveWish(twin, index, this.#twinAt(twin, index));
+      if (this.#isHere(twin)) this.#store.saveWish(twin, index, this.#twinAt(twin, index));
     });
   }
 
@@ -151,7 +156,7 @@ export class Twins {
     const now = this.#clock.now();
     for (const [key, [twin, index]] of this.#expiring) {
       const old = this.#twinAt(twin, index);
-      const isGone = this.#all.get(twin.declared.uid) !== twin || !twin.device;
+      const isGone = !this.#isHere(twin) || !twin.device;
       if (isGone || old.desired?.until === undefined) this.#expiring.delete(key);
       else if (old.desired.until <= now) await this.settle(twin, index, expire(old, now));
     }
@@ -160,6 +165,7 @@ export class Twins {
   /** Says whether a device answers. */
   setHealth(twin: DeviceTwin, health: Health): void {
     const old = twin.health;
+    if (!this.#isHere(twin)) return;
     if (old.online === health.online && old.reason === health.reason && old.message === health.message) return;
     const left = old.online && !health.online;
     twin.health = health;
@@ -192,8 +198,7 @@ export class Twins {
     this.#unsaved.clear();
     if (twins.length === 0) return;
     await this.#db.commit(() => {
-      for (const twin of twins)
-        if (twin.device && this.#all.get(twin.declared.uid) === twin) this.#store.saveReport(twin);
+      for (const twin of twins) if (twin.device && this.#isHere(twin)) this.#store.saveReport(twin);
     });
   }
 
@@ -202,10 +207,14 @@ export class Twins {
     this.#store.saveSeq(twin);
   }
 
+  #isHere(twin: DeviceTwin): boolean {
+    return this.#all.get(twin.declared.uid) === twin;
+  }
+
   #indexOf(twin: DeviceTwin, property: string): number {
-    const { name, uid } = twin.declared;
+    const { name } = twin.declared;
     const index = twin.indexOf.get(property);
-    if (this.#all.get(uid) !== twin) throw new Fault("DEVICE_UNKNOWN", `${name} is no longer on this node`);
+    if (!this.#isHere(twin)) throw new Fault("DEVICE_UNKNOWN", `${name} is no longer on this node`);
     if (index === undefined) throw new Fault("PROPERTY_UNKNOWN", `${name} no longer has a property ${property}`);
     return index;
   }

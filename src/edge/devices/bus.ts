@@ -269,6 +269,8 @@ export class Bus {
       return true;
     } catch (error) {
       if (!limit.expired || signal.aborted) throw error;
+      // Removed, or declared anew and perhaps on another link by now.
+      if (twin.device !== device) return true;
       const message = `${device.name} did not answer within ${this.#timeoutMs} ms`;
       this.#offline(twin, new Fault("DEVICE_TIMEOUT", message));
       return false;

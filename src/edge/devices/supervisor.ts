@@ -55,10 +55,10 @@ export class Supervisor implements AsyncDisposable {
   }
 
   async remove(uid: string): Promise<void> {
-    const twin = this.#ports.twins.get(uid);
+    const linkKey = this.#ports.twins.get(uid)?.device?.linkKey;
     this.#db.commitNow(() => this.#sql.remove.run(uid));
     this.#ports.twins.remove(uid);
-    if (twin?.device) await this.#arrange(twin.device.linkKey);
+    if (linkKey !== undefined) await this.#arrange(linkKey);
   }
 
   /** Removes every device that is not in the roster. */

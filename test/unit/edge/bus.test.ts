@@ -224,3 +224,53 @@ describe("a wish", () => {
     expect(rig.asked.filter((what) => what.startsWith("write"))).toEqual(["write 1 setpoint=70"]);
   });
 });
+
+describe("a device that was removed while it was asked", () => {
+  const lastWords = (rig: BusRig) => rig.told.slice(rig.told.indexOf("gone boiler-1") + 1);
+  const remove = (rig: BusRig) => {
+    const [first, second] = [rig.twins.named("boiler-1"), rig.twins.named("boiler-2")];
+    rig.twins.remove(first.declared.uid);
+    rig.set([second]);
+  };
+
+  test("says nothing any more, and is not called silent", async () => {
+    const answers: ((raw: Raw) => void)[] = [];
+    const read = (unit: number) => (unit === 1 ? new Promise<Raw>((resolve) => answers.push(resolve)) : 21);
+    await using rig = busRig(() => ({ read }), 10_000);
+    rig.declare(device(1, [temperature]), device(2));
+    await eventually(() => answers.length === 1);
+    remove(rig);
+    answers.shift()?.(99);
+    await eventually(() => rig.count("read 2") >= 2);
+    expect(rig.taken.has("boiler-1 temperature")).toBe(false);
+    expect(lastWords(rig).filter((told) => told.includes("boiler-1"))).toEqual([]);
+  });
+
+  test("is not called silent when its answer never comes", async () => {
+    let isSilent = false;
+    await using rig = busRig(() => ({ read: (unit) => (unit === 1 && isSilent ? never : 21) }), 50);
+    rig.declare(device(1, [temperature]), device(2));
+    await eventually(() => rig.twins.named("boiler-1").health.online);
+    isSilent = true;
+    const asked = rig.count("read 1");
+    await eventually(() => rig.count("read 1") > asked);
+    remove(rig);
+    const others = rig.count("read 2");
+    await eventually(() => rig.count("read 2") > others);
+    expect(lastWords(rig).filter((told) => told.includes("boiler-1"))).toEqual([]);
+  });
+
+  test("has no wish any more, also when it confirms one", async () => {
+    const confirm: (() => void)[] = [];
+    const write = () => new Promise<void>((resolve) => confirm.push(resolve));
+    await using rig = busRig(() => ({ write }), 10_000);
+    rig.declare(device(1), device(2));
+    await rig.wish("boiler-1", "setpoint", 70);
+    await eventually(() => confirm.length === 1);
+    remove(rig);
+    confirm.shift()?.();
+    const others = rig.count("read 2");
+    await eventually(() => rig.count("read 2") > others);
+    expect(lastWords(rig).filter((told) => told.includes("boiler-1"))).toEqual([]);
+  });
+});

@@ -189,13 +189,14 @@ describe("what a device said", () => {
 });
 
 describe("a device that is declared anew under its old name", () => {
-  test("keeps the name when the one before it goes", () => {
+  test("keeps the name when the one before it goes, and is told again, so that nothing of that one stays", () => {
     const rig = twinsRig();
     rig.declare(boiler());
     const second = rig.declare(boiler("boiler-1", {}, { uid: "uid-2" }));
+    rig.told.length = 0;
     rig.twins.remove("uid-boiler-1");
     expect(rig.twins.named("boiler-1")).toBe(second);
-    expect(rig.told).not.toContain("gone boiler-1");
+    expect(rig.told).toEqual(["gone boiler-1", "known boiler-1", "health boiler-1 Starting"]);
   });
 });
 
