@@ -64,16 +64,20 @@ export function openApiServer(endpoint: Endpoint, ports: ApiPorts): Promise<Http
 }
 
 /**
- * A page of any web site can send requests to loopback. Its Host header betrays it (DNS rebinding); its writes need a
- * content type that browsers ask leave for first, and nobody gives it.
+ * A page of any web site can send requests to loopback. Its Host header betrays it (DNS rebinding), and its Origin
+ * header does when it writes: a POST without a body goes out before the browser asks anybody for leave.
  */
 function onlyLocal(app: Routes): void {
-  app.addHook("onRequest", async (request, reply) => {
-    const host = (request.headers.host ?? "").replace(/:\d+$/, "");
-    if (!/^(localhost|127(\.\d+){3}|\[::1\])$/.test(host))
-      return reply.code(403).send({ status: 403, title: `host ${host} is not this machine` });
+  app.addHook("onRequest", async ({ headers: { host = "", origin } }, reply) => {
+    const stranger = isLocal(host) ? origin : host;
+    if (stranger !== undefined && !isLocal(stranger.replace(/^https?:\/\//, "")))
+      return reply.code(403).send({ status: 403, title: `${stranger} is not this machine` });
     return undefined;
   });
+}
+
+function isLocal(host: string): boolean {
+  return /^(localhost|127(\.\d+){3}|\[::1\])(:\d+)?$/.test(host);
 }
 
 function health(app: Routes, { metrics, node }: ApiPorts): void {
