@@ -87,6 +87,8 @@ export class Commands {
     if (running) return running;
     const kept = this.#sql.get.get(uid, request.id);
     if (kept?.state === "done") return JSON.parse(kept.json) as Result;
+    // It was begun, and its outcome could not be written down: doing it again could do it twice.
+    if (kept?.state === "started") return this.#finish(twin, request, unsure(request));
     const doing = this.#accept(twin, request, signal).finally(() => this.#running.delete(key));
     this.#running.set(key, doing);
     return doing;
@@ -103,6 +105,7 @@ export class Commands {
         state === "started" ? unsure(request) : fault("COMMAND_LATE", "the node ended before the device was told");
       const twin = this.#ports.twins.get(uid);
       if (twin) await this.#finish(twin, request, result);
+      else await this.#store(uid, request, "done", JSON.stringify(result));
       tell(request, result);
     }
   }
@@ -120,12 +123,12 @@ export class Commands {
       const known = device?.commands.map(({ name }) => name).join(", ") || "none";
       throw new Fault("COMMAND_UNKNOWN", `${request.device} has no command ${request.command}; it has: ${known}`);
     }
-    await this.#store(twin, request, "accepted", JSON.stringify(request));
+    await this.#store(twin.declared.uid, request, "accepted", JSON.stringify(request));
     using limit = deadline(request.deadlineMs ?? spec.deadline, signal);
     let started = false;
     try {
       const value = await bus.ask(async (connection, signal) => {
-        await this.#store(twin, request, "started", JSON.stringify(request));
+        await this.#store(twin.declared.uid, request, "started", JSON.stringify(request));
         started = true;
         return perform({ connection, device, spec, args: request.args ?? [] }, signal);
       }, limit.signal);
@@ -137,7 +140,7 @@ export class Commands {
   }
 
   async #finish(twin: DeviceTwin, request: Request, result: Result): Promise<Result> {
-    await this.#store(twin, request, "done", JSON.stringify(result));
+    await this.#store(twin.declared.uid, request, "done", JSON.stringify(result));
     const outcome = result.ok
       ? `done: ${JSON.stringify(result.value)}`
       : `${result.fault.code}: ${result.fault.message}`;
@@ -145,9 +148,9 @@ export class Commands {
     return result;
   }
 
-  async #store({ declared }: DeviceTwin, { id }: Request, state: Kept["state"], json: string): Promise<void> {
+  async #store(uid: string, { id }: Request, state: Kept["state"], json: string): Promise<void> {
     const { clock } = this.#ports;
-    await this.#db.commit(() => this.#sql.set.run(declared.uid, id, state, json, clock.now()));
+    await this.#db.commit(() => this.#sql.set.run(uid, id, state, json, clock.now()));
   }
 }
 

@@ -1,11 +1,16 @@
 import { expect, test } from "@jest/globals";
 import { drivers } from "#drivers/index";
+import { Commands } from "#edge/commands";
 import { edgeConfig } from "#edge/config";
+import { Supervisor } from "#edge/devices/supervisor";
 import { type Edge, openEdge } from "#edge/main";
+import { openStore } from "#edge/store";
 import { systemClock } from "#std/clock";
+import { Fault } from "#std/fault";
 import { silent } from "#std/log";
 import { boiler } from "../../rigs/boiler.ts";
 import { folder } from "../../rigs/folder.ts";
+import { twinsRig } from "../../rigs/twins.ts";
 
 const cell = (name: string, memory: number, rest: object = {}) => ({
   name,
@@ -101,4 +106,43 @@ test("a command whose device is on a dead link comes too late, and nothing was d
   });
   const answer = await fetch(`${edge.api.url}/api/v1/devices/dead-1/commands/start`, { method: "POST" });
   expect([answer.status, await answer.json()]).toMatchObject([422, { ok: false, fault: { code: "COMMAND_LATE" } }]);
+});
+
+/** Writes into the database of a node that does not run that a command was under way. */
+function begun(dataDir: string, uid: string): void {
+  using store = openStore(dataDir, silent);
+  const json = JSON.stringify({ device: "boiler-1", command: "start", id: "a" });
+  store.db.prepare("insert into command values (?, 'a', 'started', ?, 0)").run(uid, json);
+}
+
+test("a command whose outcome could not be written down is not done again", async () => {
+  using store = openStore(":memory:", silent);
+  const { twins } = twinsRig(store, systemClock);
+  twins.declare(declared, new Fault("DRIVER_UNKNOWN", "it does not matter"));
+  const supervisor = new Supervisor(store.db, {}, { twins, visited: () => undefined, log: silent, clock: systemClock });
+  const ports = { twins, supervisor, audit: () => undefined, clock: systemClock, log: silent };
+  const commands = new Commands(store.db, ports);
+  const json = JSON.stringify({ device: "boiler-1", command: "start", id: "a" });
+  store.db.prepare("insert into command values (?, 'a', 'started', ?, 0)").run(declared.uid, json);
+  const request = { device: "boiler-1", command: "start", id: "a" };
+  const { signal } = new AbortController();
+  expect(await commands.run(request, signal)).toMatchObject({ ok: false, fault: { code: "COMMAND_UNSURE" } });
+});
+
+test("a command of a device that went meanwhile is told once, and not at every start", async () => {
+  using dir = folder();
+  await (await openNode(dir.path))[Symbol.asyncDispose]();
+  begun(dir.path, "gone");
+  await (await openNode(dir.path))[Symbol.asyncDispose]();
+  using store = openStore(dir.path, silent);
+  expect(store.db.prepare("select state from command").all()).toEqual([{ state: "done" }]);
+});
+
+test("a page of a web site can not tell a device anything, although such a request needs no leave of the browser", async () => {
+  await using edge = await openNode();
+  const url = `${edge.api.url}/api/v1/devices/boiler-1/commands/start`;
+  const from = (origin: string) => fetch(url, { method: "POST", headers: { origin } });
+  expect((await from("https://example.com")).status).toBe(403);
+  expect((await from("null")).status).toBe(403);
+  expect((await from("http://localhost:3000")).status).toBe(200);
 });
