@@ -5,8 +5,9 @@ import { parseCsv } from "../devices/csv.ts";
 import { changeRows, differenceOf } from "../devices/difference.ts";
 import { sourceOptions } from "../devices/source.ts";
 import { readTags } from "../devices/tags.ts";
+import { isWorkbook, parseWorkbook } from "../devices/xlsx.ts";
 import { outputOption, show } from "../output.ts";
-import { readText } from "../read-file.ts";
+import { readBytes, readText } from "../read-file.ts";
 import { table } from "../table.ts";
 import { remark, type World } from "../world.ts";
 
@@ -16,10 +17,11 @@ export const deviceImport = command({
   name: "device import",
   summary: "Declare Devices and DeviceModels from a list: a row for each property.",
   details:
-    "CSV with the columns device, model, node, protocol, property, type, unit, access, minimum, maximum, every, address.*, " +
-    "link.*, station.*, as device export writes it. A list adds and changes and deletes nothing. When one row is wrong " +
+    "CSV, or the first sheet of a workbook (.xlsx), with the columns device, model, node, protocol, property, type, unit, " +
+    "access, minimum, maximum, scale, offset, resolution, every, report.deadband, report.heartbeat, address.*, link.*, " +
+    "station.*, as device export writes it. A list adds and changes and deletes nothing. When one row is wrong " +
     "nothing is applied, and every wrong row is named.",
-  args: { file: { help: "CSV file." } },
+  args: { file: { help: "File: .xlsx is a workbook, everything else is CSV." } },
   options: {
     kubeconfig: sourceOptions.kubeconfig,
     namespace: sourceOptions.namespace,
@@ -30,15 +32,17 @@ export const deviceImport = command({
   examples: [
     ["edgeadm device import tags.csv --dry-run", "what would change?"],
     ["edgeadm device import tags.csv", "do it"],
+    ["edgeadm device import tags.xlsx", "out of a spreadsheet"],
   ],
   async run({ args, options }, world) {
-    if (/\.xlsx?$/i.test(args.file))
-      throw new Fault("USAGE_INVALID", `${args.file} is a workbook`, {
-        hint: "Save it as CSV (UTF-8) and import that.",
+    if (/\.xls[bm]?$/i.test(args.file))
+      throw new Fault("USAGE_INVALID", `${args.file} is a workbook of another kind`, {
+        hint: "Save it as .xlsx or as CSV (UTF-8) and import that.",
       });
     const { drivers } = await import("#drivers/index");
     const loaded = Object.entries(drivers).map(async ([name, load]) => [name, await load()] as const);
-    const records = parseCsv(readText(resolve(world.cwd, args.file)));
+    const path = resolve(world.cwd, args.file);
+    const records = isWorkbook(path) ? await parseWorkbook(readBytes(path), args.file) : parseCsv(readText(path));
     const { objects, problems } = readTags(records, {
       prefix: options.modelPrefix,
       schemas: new Map(await Promise.all(loaded)),

@@ -10,7 +10,7 @@ export interface Change extends Tagged {
 }
 
 type Spec = Readonly<Record<string, unknown>>;
-type Named = { readonly name: string };
+type Named = { readonly name: string; readonly report?: object };
 
 /**
  * Compares what a list says with what is there. A list adds and changes: what it does not speak of, such as desired
@@ -28,10 +28,11 @@ export function differenceOf(wanted: readonly Tagged[], present: readonly Tagged
 
 function mergedModel(old: Spec, wanted: Spec): Spec {
   const [before, after] = [old, wanted].map(({ properties }) => (properties ?? []) as readonly Named[]);
-  const kept = (before ?? []).map((property) => ({
-    ...property,
-    ...after?.find(({ name }) => name === property.name),
-  }));
+  const kept = (before ?? []).map((property) => {
+    const next = after?.find(({ name }) => name === property.name);
+    const report = next?.report && { report: { ...property.report, ...next.report } };
+    return { ...property, ...next, ...report };
+  });
   const added = (after ?? []).filter(({ name }) => !kept.some((property) => property.name === name));
   return { ...old, ...wanted, properties: [...kept, ...added] };
 }

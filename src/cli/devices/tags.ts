@@ -12,7 +12,7 @@ export interface Tagged {
   readonly spec: Readonly<Record<string, unknown>>;
 }
 
-/** A row that is wrong; line 1 is the head. */
+/** A row that is wrong; lines count from 1, which is the head as a rule. */
 export interface RowProblem {
   readonly line: number;
   readonly message: string;
@@ -25,9 +25,24 @@ export interface Read {
   readonly problems: readonly RowProblem[];
 }
 
-const plain = ["type", "unit", "access", "minimum", "maximum", "every"] as const;
+const plain = [
+  "type",
+  "unit",
+  "access",
+  "minimum",
+  "maximum",
+  "scale",
+  "offset",
+  "resolution",
+  "every",
+  "report.deadband",
+  "report.heartbeat",
+] as const;
+type Plain = (typeof plain)[number];
 const columns: readonly string[] = ["device", "model", "node", "protocol", "property", ...plain];
 const below = ["address", "link", "station"] as const;
+const texts: readonly Plain[] = ["type", "unit", "access", "every", "report.heartbeat"];
+const REPORT = "report.";
 const LONGEST_NAME = 63;
 
 interface Row {
@@ -46,7 +61,7 @@ export interface ReadOptions {
 export function readTags([head, ...records]: readonly CsvRecord[], { prefix, schemas }: ReadOptions): Read {
   if (!head) return { objects: [], problems: [{ line: 1, message: "the file is empty" }] };
   const names = head.cells.map((cell) => cell.trim());
-  const wrong: RowProblem[] = headProblems(names);
+  const wrong: RowProblem[] = headProblems(names, head.line);
   if (wrong.length > 0) return { objects: [], problems: wrong };
   const models = new Map<string, { protocol: string; properties: Map<string, Record<string, unknown>> }>();
   const devices = new Map<string, Record<string, unknown>>();
@@ -121,7 +136,7 @@ function addDevice(
   });
 }
 
-function headProblems(names: readonly string[]): RowProblem[] {
+function headProblems(names: readonly string[], line: number): RowProblem[] {
   const isKnown = (name: string) => columns.includes(name) || below.some((start) => name.startsWith(`${start}.`));
   const missing = ["device", "model", "node", "protocol", "property", "type"].filter((name) => !names.includes(name));
   const twice = names.filter((name, i) => names.indexOf(name) !== i);
@@ -129,7 +144,7 @@ function headProblems(names: readonly string[]): RowProblem[] {
     ...names.filter((name) => !isKnown(name)).map((name) => `there is no column "${name}"`),
     ...missing.map((name) => `the column ${name} is missing`),
     ...twice.map((name) => `the column ${name} is there twice`),
-  ].map((message) => ({ line: 1, message }));
+  ].map((message) => ({ line, message }));
 }
 
 function propertyOf({ cells }: Row): Record<string, unknown> {
@@ -137,12 +152,25 @@ function propertyOf({ cells }: Row): Record<string, unknown> {
     const cell = cells.get(name) ?? "";
     return cell === "" ? [] : [[name, isText(name) ? cell : parseCell(cell)] as const];
   });
-  return { name: cells.get("property"), ...Object.fromEntries(given), address: recordOf(cells, "address") };
+  const isReport = ([name]: readonly [Plain, unknown]) => name.startsWith(REPORT);
+  const report = given.filter(isReport).map(([name, value]) => [name.slice(REPORT.length), value] as const);
+  return {
+    name: cells.get("property"),
+    ...Object.fromEntries(given.filter((one) => !isReport(one))),
+    ...(report.length > 0 ? { report: Object.fromEntries(report) } : {}),
+    address: recordOf(cells, "address"),
+  };
+}
+
+/** What a property has in a column. */
+function plainOf(property: Readonly<Record<string, unknown>>, column: Plain): unknown {
+  if (!column.startsWith(REPORT)) return property[column];
+  return (property.report as Readonly<Record<string, unknown>> | undefined)?.[column.slice(REPORT.length)];
 }
 
 /** Columns whose cells are text whatever they look like. */
-function isText(column: (typeof plain)[number]): boolean {
-  return column === "unit" || column === "every" || column === "type" || column === "access";
+function isText(column: Plain): boolean {
+  return texts.includes(column);
 }
 
 function under(path: string, found: readonly Problem[]): readonly string[] {
@@ -172,7 +200,7 @@ export function writeTags(objects: readonly Tagged[]): readonly (readonly string
           ["protocol", parsed.data.protocol],
           ["property", String(property.name)],
           ...plain.map((column) => {
-            const value = property[column];
+            const value = plainOf(property, column);
             return [column, isText(column) ? String(value ?? "") : printCell(value)] as const;
           }),
           ...columnsOf(own ?? property.address, "address"),

@@ -123,6 +123,19 @@ describe("a list", () => {
     expect(objects[2]?.spec.addresses).toEqual({ power: { table: "input", register: 40 } });
   });
 
+  test("has scales, resolutions and rules of reporting", () => {
+    const more = ",scale,offset,resolution,report.deadband,report.heartbeat";
+    const { objects, problems } = read(`${HEAD}${more}\n${ROW},0.1,-40,0.5,1,60s`);
+    expect(problems).toEqual([]);
+    const rules = { scale: 0.1, offset: -40, resolution: 0.5, report: { deadband: 1, heartbeat: "60s" } };
+    expect(objects[0]?.spec.properties).toMatchObject([rules]);
+    expect(read(printCsv(writeTags(objects)))).toEqual({ objects, problems: [] });
+    const wrong = read(`${HEAD}${more}\n${ROW},0,x,0,-1,60`).problems;
+    expect(wrong.map(({ message }) => message.replace(/:.*/, ""))).toEqual(
+      expect.arrayContaining(["offset", "resolution", "report.deadband", "report.heartbeat"]),
+    );
+  });
+
   test("may put something before the names of models", () => {
     expect(read(`${HEAD}\n${ROW}`, "acme-").objects.map(({ name }) => name)).toEqual(["acme-meter", "m-1"]);
   });
@@ -180,11 +193,17 @@ test("an import adds and changes, and touches nothing that the list does not spe
     fields: ["node"],
     spec: { node: "site-a", desired: { power: 1 } },
   });
+  const ruled = read(`${HEAD},report.deadband\n${ROW},2`).objects;
+  const beating = { ...property, report: { heartbeat: "60s" } };
+  const [merged] = differenceOf(ruled, [
+    { kind: "DeviceModel", name: "meter", spec: { protocol: "modbus", properties: [beating] } },
+  ]);
+  expect(merged?.spec.properties).toMatchObject([{ report: { heartbeat: "60s", deadband: 2 } }]);
   expect(differenceOf(objects, []).map(({ change }) => change)).toEqual(["created", "created"]);
 });
 
-test("a workbook is refused with the way out", async () => {
+test("a workbook of another kind is refused with the way out", async () => {
   const world = fakeWorld();
-  expect(await execute(["device", "import", "tags.xlsx"], world)).toBe(2);
-  expect(world.said.err).toContain("hint: Save it as CSV");
+  expect(await execute(["device", "import", "tags.xls"], world)).toBe(2);
+  expect(world.said.err).toContain("hint: Save it as .xlsx");
 });
