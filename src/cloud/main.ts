@@ -147,9 +147,14 @@ async function compose(options: CloudOptions, ports: CloudPorts, scope: Scope): 
     const { keepDays, keepMinutesDays, ...most } = options.telemetry;
     const keep = { keepMs: keepDays * DAY_MS, keepMinutesMs: keepMinutesDays * DAY_MS, ...most };
     for (;;) {
-      await reports.prune(keep, clock.now());
-      const untilMs = clock.now() - GAP_MS;
-      for (const device of reports.ledger.devices(untilMs - 2 * PRUNE_MS, untilMs)) controller.touch(device);
+      try {
+        await reports.prune(keep, clock.now());
+        const untilMs = clock.now() - GAP_MS;
+        for (const device of reports.ledger.devices(untilMs - 2 * PRUNE_MS, untilMs)) controller.touch(device);
+      } catch (error) {
+        // Such as a full disk: the sites must go on being heard, and the next round may have room.
+        log.error("telemetry not pruned", { error });
+      }
       await clock.sleep(PRUNE_MS, signal);
     }
   });
@@ -223,7 +228,7 @@ async function renew(
     return undefined;
   }
   const certificate = await authority.certify(node, request);
-  nodes.joined(node, clock.now());
+  if (!nodes.renewed(node, clock.now())) return undefined;
   log.info("node certificate renewed", { node });
   return certificate;
 }

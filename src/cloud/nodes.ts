@@ -27,6 +27,7 @@ export class Nodes {
         `insert into node (name, joined_at) values (?, ?)
          on conflict do update set joined_at = excluded.joined_at, refused_at = null`,
       ),
+      renewed: db.prepare("update node set joined_at = ? where name = ? and refused_at is null"),
       seen: db.prepare(
         "insert into node (name, seen_at) values (?, ?) on conflict do update set seen_at = excluded.seen_at",
       ),
@@ -39,6 +40,11 @@ export class Nodes {
   /** The node has a new certificate; it may connect, also when it was refused before. */
   joined(name: string, nowMs: number): void {
     this.#sql.joined.run(name, nowMs);
+  }
+
+  /** The node has its next certificate. False when it was refused meanwhile: a renewal lets nobody in again. */
+  renewed(name: string, nowMs: number): boolean {
+    return this.#sql.renewed.run(nowMs, name).changes > 0;
   }
 
   seen(name: string, nowMs: number): void {

@@ -4,6 +4,9 @@ import { tmpdir } from "node:os";
 import { join as joinPath } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import type { Cloud } from "#cloud/main";
+import { Nodes } from "#cloud/nodes";
+import { openStore } from "#cloud/store";
+import { silent } from "#std/log";
 import { createAuthority, createRequest, issue } from "#std/x509";
 import { encodeFrame } from "#wire/frame";
 import { WIRE_VERSION } from "#wire/messages";
@@ -136,6 +139,18 @@ test("a node gets its next certificate over its connection, for a new key and th
   expect(edge.of("certificate")).toHaveLength(1);
   using renewed = await connect(cloud, "site-a", { tls: { ...tls, certificate, key } });
   await eventually(() => renewed.of("welcome").length === 1);
+});
+
+test("a renewal of a node that was shut out leaves it shut out", () => {
+  using db = openStore(":memory:", silent);
+  const nodes = new Nodes(db);
+  nodes.joined("site-a", 1);
+  nodes.refuse("site-a", 2);
+  expect(nodes.renewed("site-a", 3)).toBe(false);
+  expect([nodes.admits("site-a"), nodes.get("site-a")?.joinedAt]).toEqual([false, 1]);
+  nodes.joined("site-a", 4);
+  expect(nodes.renewed("site-a", 5)).toBe(true);
+  expect(nodes.get("site-a")?.joinedAt).toBe(5);
 });
 
 test("a node that was shut out is disconnected and stays out until it joins anew", async () => {
