@@ -1,4 +1,4 @@
-import { X509Certificate } from "node:crypto";
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import type { Clock } from "#std/clock";
 import { Fault } from "#std/fault";
 import type { Log } from "#std/log";
@@ -41,6 +41,9 @@ export function createRenewal(
       const authority = new X509Certificate(identity.authority);
       if (!parsed.verify(authority.publicKey) || parsed.subject.split("\n")[0] !== `CN=${identity.node}`)
         throw new Fault("IDENTITY_REFUSED", "the new certificate is not of the authority, or names another node");
+      // Such as the answer to an earlier request: with it, no connection would be taken any more.
+      if (!parsed.checkPrivateKey(createPrivateKey(pendingKey)))
+        throw new Fault("IDENTITY_REFUSED", "the new certificate is for another key than the one that was asked for");
       const next = { ...identity, certificate, key: pendingKey };
       saveIdentity(dataDir, next);
       identity = next;

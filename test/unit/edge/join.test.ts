@@ -1,10 +1,15 @@
 import { createServer } from "node:http";
 import { afterEach, expect, test } from "@jest/globals";
 import { parseEdgeConfig } from "#edge/config";
+import { loadIdentity } from "#edge/identity";
 import { joinCloud } from "#edge/join";
+import { createRenewal } from "#edge/renewal";
+import { systemClock } from "#std/clock";
 import { listen } from "#std/listen";
-import { createAuthority, fingerprint } from "#std/x509";
+import { silent } from "#std/log";
+import { createAuthority, fingerprint, issue, sign } from "#std/x509";
 import { formatToken } from "#wire/join";
+import { folder } from "../../rigs/folder.ts";
 import { freePort } from "../../rigs/free-port.ts";
 
 const signal = new AbortController().signal;
@@ -80,4 +85,20 @@ test.each([
 ])("the configuration %j is refused by field or line", (text, message) => {
   expect(() => parseEdgeConfig(text, "edge.yaml")).toThrow(message);
   expect(() => parseEdgeConfig(text, "edge.yaml")).toThrow(expect.objectContaining({ code: "CONFIG_INVALID" }));
+});
+
+test("a certificate for another key than the node's own is refused, and the identity stays", async () => {
+  using dir = folder();
+  const authority = await createAuthority("the cloud", 1);
+  const subject = { commonName: "site-a", usage: "client", days: 1 } as const;
+  const first = await issue(authority, subject);
+  const identity = { node: "site-a", tunnel: "wss://cloud", authority: authority.certificate, ...first };
+  const clock = { ...systemClock, now: () => Date.now() + 86_000_000 };
+  const renewal = createRenewal(identity, { dataDir: dir.path, clock, log: silent });
+  const late = await sign(authority, (await renewal.request()) ?? "", subject);
+  const next = await sign(authority, (await renewal.request()) ?? "", subject);
+  expect(() => renewal.accept(late)).toThrow(/another key/);
+  expect(renewal.identity).toBe(identity);
+  renewal.accept(next);
+  expect(loadIdentity(dir.path)?.certificate).toBe(next);
 });
