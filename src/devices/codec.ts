@@ -116,8 +116,8 @@ export function same(property: Coded, desired: Value, reported: Value): boolean 
     if (property.resolution !== undefined) {
       return Math.round(desired / property.resolution) === Math.round(reported / property.resolution);
     }
-    // A 32-bit float on the way rounds to 7 digits.
-    return desired === reported || Math.fround(desired) === Math.fround(reported);
+    // A 32-bit float on the way rounds to 7 digits; an integer that is rounded is another one.
+    return desired === reported || (property.type !== "integer" && Math.fround(desired) === Math.fround(reported));
   }
   if (typeof desired !== typeof reported) return String(desired) === String(reported);
   return equal(desired, reported);

@@ -150,3 +150,9 @@ describe("a desired and a reported value are the same", () => {
     expect(same({ ...number, ...rest }, desired, reported)).toBe(expected);
   });
 });
+
+test("integers that a 32-bit float can not tell apart are not the same", () => {
+  const counter = { name: "counter", type: "integer" } as const;
+  expect(same(counter, 16_777_217, 16_777_216)).toBe(false);
+  expect(same(counter, 16_777_217, 16_777_217)).toBe(true);
+});
