@@ -41,6 +41,8 @@ const HELLO_MS = 10_000;
 const RENEWAL_MS = 3_600_000;
 /** Reports of changed devices are gathered this long. */
 const REPORT_MS = 500;
+/** Above this, reports wait for the network. */
+const REPORT_EASY_BYTES = 1024 * 1024;
 /** Bytes of rows that may wait for the cloud's acknowledgement: of the live ones, and of the backlog. */
 const LIVE_WINDOW_BYTES = 2 * 1024 * 1024;
 const BATCH_BYTES = 256 * 1024;
@@ -236,6 +238,8 @@ class Session {
     const { twins, clock } = this.#ports;
     for (;;) {
       await twins.bell.wait(signal);
+      // Reports are levels: while the cloud takes nothing, newer ones take their place, and none piles up here.
+      while (this.#carrier.bufferedBytes > REPORT_EASY_BYTES) await clock.sleep(REPORT_MS, signal);
       for (const twin of twins.takeChanged()) this.#send({ kind: "report", report: reportOf(twin) });
       await clock.sleep(REPORT_MS, signal);
     }

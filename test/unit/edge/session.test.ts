@@ -245,3 +245,21 @@ describe("a conversation ends", () => {
     expect(await ended).toMatchObject({ message: "the cloud did not say welcome" });
   });
 });
+
+test("reports wait while the cloud takes nothing, and then say what is true by then", async () => {
+  const node = nodeRig();
+  await node.supervisor.declare(boiler());
+  await using talk = node.talk();
+  Object.assign(talk.cloud.carrier, { bufferedBytes: 2 * 1024 * 1024 });
+  talk.welcome();
+  await eventually(talk.isUp);
+  for (let turn = 0; turn < 20; turn++) await node.append("x");
+  expect(talk.cloud.of("report")).toEqual([]);
+  await node.supervisor.declare(boiler("boiler-1", {}, { generation: 2 }));
+  Object.assign(talk.cloud.carrier, { bufferedBytes: 0 });
+  await eventually(async () => {
+    await node.clock.pass(500);
+    return talk.cloud.of("report").length > 0;
+  });
+  expect(talk.cloud.of("report")[0]?.report.generation).toBe(2);
+});
