@@ -195,7 +195,8 @@ interface Failure {
 function failed(error: unknown, { request, started, expired }: Failure): Result {
   if (expired && !started) return fault("COMMAND_LATE", `${request.command} was not begun before its deadline`);
   if (expired) return unsure(request);
-  if (Fault.is(error, "LINK_LOST") && started) return unsure(request);
+  // What is no fault is the end of the link, or a driver that broke: the device may have done it.
+  if (started && (!Fault.is(error) || error.code === "LINK_LOST")) return unsure(request);
   if (Fault.is(error)) return fault(error.code, error.message);
   return fault("DEVICE_REFUSED", error instanceof Error ? error.message : String(error));
 }

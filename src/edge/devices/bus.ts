@@ -92,7 +92,7 @@ export class Bus {
 
   /**
    * Does something on the connection as soon as nothing else is under way; it goes before wishes and visits.
-   * @param signal - ends the waiting, and is what the work gets.
+   * @param signal - ends the waiting, and the work; so does the end of the link.
    * @throws {Fault} `OVERLOADED` when too much waits already; whatever the work throws.
    */
   ask<T>(work: (connection: Connection, signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
@@ -222,9 +222,12 @@ export class Bus {
     const { clock } = this.#ports;
     this.#bell.ring();
     for (;;) {
+      signal.throwIfAborted();
       for (let job = this.#jobs.shift(); job; job = this.#jobs.shift()) {
         const fromMs = clock.monotonic();
         await job(connection, signal).finally(() => this.#circuit.busy("(commands)", fromMs));
+        // What waits is for the next connection.
+        signal.throwIfAborted();
       }
       // On a bus that is never done there is always a visit due.
       if (this.#bell.take()) await this.#writeWishes(connection, signal);

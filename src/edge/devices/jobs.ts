@@ -18,7 +18,7 @@ export class Jobs {
 
   /**
    * Adds some work and resolves with its result.
-   * @param signal - ends the waiting, and is what the work gets.
+   * @param signal - ends the waiting, and the work; so does the end of the link.
    * @throws {Fault} `OVERLOADED` when too much waits already; whatever the work throws.
    */
   ask<T>(work: (connection: Connection, signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
@@ -30,13 +30,19 @@ export class Jobs {
         if (index >= 0) this.#waiting.splice(index, 1);
         reject(signal.reason);
       };
-      const job: Job = async (connection) => {
+      const job: Job = async (connection, ofLink) => {
         signal.removeEventListener("abort", leave);
+        // Not `AbortSignal.any`: the link's signal lives long, and would keep a trace of each job.
+        const end = new AbortController();
+        const follow = ({ target }: Event) => end.abort((target as AbortSignal).reason);
+        for (const either of [signal, ofLink]) either.addEventListener("abort", follow, { once: true });
         try {
-          resolve(await work(connection, signal));
+          resolve(await work(connection, end.signal));
         } catch (error) {
           reject(error);
           if (Fault.is(error, "LINK_LOST")) throw error;
+        } finally {
+          for (const either of [signal, ofLink]) either.removeEventListener("abort", follow);
         }
       };
       if (signal.aborted) return reject(signal.reason);
