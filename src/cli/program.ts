@@ -77,15 +77,19 @@ function dress(it: Commander, world: World): Commander {
       getOutHelpWidth: () => Math.min(world.out.columns, 100),
       getOutHasColors: () => false,
     })
-    .configureHelp({ styleTitle: (title) => title.replace(/:$/, "").toUpperCase(), subcommandTerm: termOf })
+    .configureHelp({
+      styleTitle: (title) => title.replace(/:$/, "").toUpperCase(),
+      subcommandTerm: (it) => it.name(),
+      subcommandDescription: summaryOf,
+    })
     .helpOption("-h, --help", "Shows this.")
     .helpCommand(false);
 }
 
-/** A group with all its commands, so that one look at the help shows everything. */
-function termOf(it: Commander): string {
-  const inner = it.commands.map((command) => command.name()).join("|");
-  return inner === "" ? it.name() : `${it.name()} ${inner}`;
+/** A group with all its commands, so that one look at the help shows everything, and no column is as wide as the list. */
+function summaryOf(it: Commander): string {
+  const inner = it.commands.map((command) => command.name()).join(", ");
+  return inner === "" ? it.summary() : `${it.summary()} Commands: ${inner}.`;
 }
 
 function option(name: string, spec: OptionSpec): Option {
@@ -122,9 +126,17 @@ function usage({ code, message }: CommanderError, args: readonly string[]): Faul
     return new Fault("USAGE_INVALID", `${group} needs a command: ${words}`, { hint: `See edgeadm ${group} --help` });
   }
   const [text = "", ...more] = message.replace(/^error: /, "").split("\n");
+  if (group === "help") return new Fault("USAGE_INVALID", text, { hint: `See ${helpOf(args.slice(1))}` });
+  if (group === "--version" || group === "-V")
+    return new Fault("USAGE_INVALID", text, { hint: "The version is told by edgeadm version" });
   const suggestion = more.join(" ").replace(/^\(|\)$/g, "");
+  const help = helpOf(args);
+  return new Fault("USAGE_INVALID", text, { hint: suggestion === "" ? `See ${help}` : `${suggestion} See ${help}` });
+}
+
+/** The help that fits words of a command line best. */
+function helpOf(args: readonly string[]): string {
   const names = [args.slice(0, 2).join(" "), args[0] ?? ""];
   const about = names.find((name) => commands.some((it) => it.name === name) || Object.hasOwn(groups, name));
-  const help = `edgeadm ${about === undefined ? "" : `${about} `}--help`;
-  return new Fault("USAGE_INVALID", text, { hint: suggestion === "" ? `See ${help}` : `${suggestion} See ${help}` });
+  return `edgeadm ${about === undefined ? "" : `${about} `}--help`;
 }

@@ -46,12 +46,24 @@ export const deviceSet = command({
     }
     const outcomes = await source.wish(device, wishes, options.wait ? waitMs : 0, world.signal);
     show(world, options.output, outcomes, () => outcomes.map((outcome) => outcomeLine(device.name, outcome)));
-    if (options.wait && outcomes.some(({ state }) => state === "pending"))
+    const waiting = options.wait ? outcomes.filter(({ state }) => state === "pending") : [];
+    if (waiting.some(({ reason }) => reason === undefined))
       remark(world, `still pending after ${options.timeout}: it is written as soon as ${device.name} can be reached`);
+    const [overruled] = waiting.filter(({ reason }) => reason !== undefined);
+    if (overruled) remark(world, overruledText(device.name, overruled));
     const refused = outcomes.filter(({ state }) => state === "refused");
     if (refused.length > 0) throw refusal(device.name, refused);
   },
 });
+
+/** The cloud only tells the node what changed, so wishing the same once more says nothing new. */
+function overruledText(device: string, { property }: Outcome): string {
+  const back = JSON.stringify({ spec: { desired: { [property]: null } } });
+  return (
+    `wish ${property} at the site with --site URL, or take the cloud's earlier wish back and wish again: ` +
+    `kubectl patch device ${device} --type merge -p '${back}'`
+  );
+}
 
 /** A refused wish ends the command with 1, so that scripts notice. */
 function refusal(device: string, refused: readonly Outcome[]): Fault {

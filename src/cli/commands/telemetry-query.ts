@@ -5,7 +5,7 @@ import { type CloudClient, cloudOption, namespaceOption, openCloudClient } from 
 import { type Findings, findingLines } from "../telemetry/findings.ts";
 import { type Bucket, bucketLines, type Message, messageLines, messageRows } from "../telemetry/lines.ts";
 import { drawn } from "../telemetry/picture.ts";
-import { print, type World } from "../world.ts";
+import { print, remark, type World } from "../world.ts";
 
 export const telemetryQuery = command({
   name: "telemetry query",
@@ -63,6 +63,12 @@ export const telemetryQuery = command({
     if (output === "json") return print(world, JSON.stringify(answer.buckets ?? answer.messages ?? [], null, 2));
     const lines = answer.buckets ? bucketLines(answer.buckets) : messageLines(answer.messages ?? []);
     for (const line of lines) print(world, line);
+    if ((answer.buckets ?? answer.messages ?? []).length === 0)
+      remark(
+        world,
+        `is it ${[device, ...property].join(" ")}, in namespace ${namespace}? What is kept is said by telemetry.keep of ` +
+          `the Device; edgeadm device get ${device} shows what it says now`,
+      );
   },
 });
 

@@ -1,5 +1,6 @@
 import { duration } from "#std/duration";
 import { parse } from "#std/schema";
+import { readCloudFile } from "../cloud-file.ts";
 import { cloudOptions } from "../cloud-options.ts";
 import { command } from "../command.ts";
 import { outputOption, show } from "../output.ts";
@@ -26,10 +27,9 @@ export const tokenCreate = command({
     using door = await openOwnTokens(options, world);
     const token = door.tokens.create(node, ttlMs);
     show(world, options.output, { node, token, ttlMs }, () => [token]);
-    if (options.output === "table")
-      remark(
-        world,
-        `On ${node}: edgeadm join https://CLOUD:7444 --token TOKEN --config edge.yaml (within ${options.ttl})`,
-      );
+    if (options.output !== "table") return;
+    const file = options.config === undefined ? undefined : readCloudFile(options.config, world.cwd);
+    const joinUrl = `https://${file?.hosts[0] ?? "CLOUD"}:${file?.join.port ?? 7444}`;
+    remark(world, `On ${node}: edgeadm join ${joinUrl} --token TOKEN --config edge.yaml (within ${options.ttl})`);
   },
 });

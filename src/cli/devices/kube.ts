@@ -102,7 +102,11 @@ async function wish(
     const view = viewOf(device, undefined);
     const outcomes = wishes.map((it) => {
       const property = view.properties.find(({ name }) => name === it.property);
-      return outcomeOf(property, it, isRun && equal(property?.desired, it.value));
+      const isHeard = isRun && equal(property?.desired, it.value);
+      const outcome = outcomeOf(property, it, isHeard);
+      // The registry has it already, or the rule of the property kept the other: this one is not a wish that waits.
+      if (!isRun || isHeard || property?.by !== "site") return outcome;
+      return { ...outcome, reason: `the site's wish ${JSON.stringify(property.desired)} stands` };
     });
     if (outcomes.every(({ state }) => state !== "pending") || clock.monotonic() >= until) return outcomes;
     await clock.sleep(LOOK_MS, signal);
@@ -132,6 +136,7 @@ export function viewOf({ metadata, spec, status }: ApiObject, model: ApiObject |
   const { model: modelName, node, desired = {} } = spec as DeviceSpec;
   const { conditions = [], lastSeen, properties = [] } = (status ?? {}) as DeviceStatus;
   const ready = conditions.find(({ type }) => type === "Ready");
+  const accepted = conditions.find(({ type }) => type === "Accepted");
   const told = new Map(properties.map((it) => [it.name, it]));
   const specs: readonly Partial<PropertySpec>[] = modelSpec.safeParse(model?.spec).data?.properties ?? [];
   const names = new Set([...specs.map(({ name = "" }) => name), ...told.keys(), ...Object.keys(desired)]);
@@ -143,6 +148,7 @@ export function viewOf({ metadata, spec, status }: ApiObject, model: ApiObject |
     online: ready?.status === "True",
     reason: ready?.reason ?? "Unknown",
     message: ready?.message ?? "the cloud has not heard of it yet",
+    ...(accepted?.status === "False" ? { notAccepted: `${accepted.reason}, ${accepted.message}` } : {}),
     ...(lastSeen === undefined ? {} : { lastSeen: Date.parse(lastSeen) }),
     properties: [...names].map((name) => {
       const { type, access, unit, minimum, maximum } = specs.find((it) => it.name === name) ?? {};

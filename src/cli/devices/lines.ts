@@ -35,7 +35,7 @@ export function listLines(devices: readonly DeviceView[], nowMs: number): readon
 
 /** All of one device. */
 export function deviceLines(device: DeviceView, nowMs: number): readonly string[] {
-  const { namespace, name, model, node, online, reason, message, lastSeen, properties } = device;
+  const { namespace, name, model, node, online, reason, message, notAccepted, lastSeen, properties } = device;
   const facts = table(
     ["Name", name],
     [
@@ -43,6 +43,7 @@ export function deviceLines(device: DeviceView, nowMs: number): readonly string[
       ["Model", model],
       ...(node === undefined ? [] : [["Node", node]]),
       ["Ready", `${online ? "yes" : "no"}: ${reason}${message === "" || message === reason ? "" : `, ${message}`}`],
+      ...(notAccepted === undefined || !online ? [] : [["Accepted", `no: ${notAccepted}; it runs as declared before`]]),
       ["Seen", lastSeen === undefined ? "never" : `${age(nowMs - lastSeen)} ago`],
     ],
   );

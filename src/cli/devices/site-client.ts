@@ -79,6 +79,10 @@ function resultOf(url: string, status: number, text: string): unknown {
   // 422 is an answer, not a fault: the device refused.
   if (status < 400 || status === 422) return body;
   const { title = `${url} answered ${status}`, code } = body as { title?: string; code?: string };
+  if (code === "DEVICE_UNKNOWN")
+    throw new Fault(code, `${title} (${url})`, {
+      hint: "Why the cloud does not give it to its node: edgeadm device get NAME. Another node is asked with --site.",
+    });
   throw new Fault(code !== undefined && Object.hasOwn(faults, code) ? (code as FaultCode) : "SITE_UNREACHABLE", title);
 }
 

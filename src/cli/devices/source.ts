@@ -29,7 +29,10 @@ export async function openDevices(options: SourceOptions, world: World): Promise
   // Each is loaded when it is asked for: a command should answer before one thinks of waiting.
   if (site !== undefined) return (await import("./site.ts")).openSiteDevices({ url: site, clock });
   const path = kubeconfig ?? findKubeconfig(world);
-  if (!existsSync(path)) throw new Fault("CONFIG_INVALID", `${path}: there is no such kubeconfig`);
+  if (!existsSync(path))
+    throw new Fault("CONFIG_INVALID", `there is no kubeconfig ${path}`, {
+      hint: "Correct --kubeconfig or $KUBECONFIG. The registry of run dev writes its own to .skerry/kubeconfig.",
+    });
   const { openKubeDevices } = await import("./kube.ts");
   return openKubeDevices({ kubeconfig: path, namespace: allNamespaces ? undefined : namespace, clock });
 }

@@ -24,6 +24,8 @@ export interface DeviceView {
   /** `Answering`, `Starting`, or the code of a fault. */
   readonly reason: string;
   readonly message: string;
+  /** Why the cloud does not tell the node what is declared now; the node goes on with what it was told before. */
+  readonly notAccepted?: string | undefined;
   /** Milliseconds since the epoch. */
   readonly lastSeen?: number | undefined;
   readonly properties: readonly PropertyView[];

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
+import { viewOf } from "#cli/devices/kube";
+import { deviceLines } from "#cli/devices/lines";
 import type { DeviceView, PropertyView } from "#cli/devices/view";
 import { parseValue, parseWishes } from "#cli/devices/wishes";
 import { Fault, type FaultCode } from "#std/fault";
@@ -46,6 +48,31 @@ describe("wishes on the command line", () => {
   test("a device without a model takes none", () => {
     const unknown = device([{ name: "setpoint" }]);
     expect(faultOf(() => parseWishes(unknown, ["setpoint=1"]))).toBe("MODEL_UNKNOWN");
+  });
+});
+
+describe("a device that answers, and whose new declaration is wrong", () => {
+  const conditions = (accepted: string) => [
+    { type: "Ready", status: "True", reason: "Answering", message: "" },
+    { type: "Accepted", status: accepted, reason: "CONFIG_INVALID", message: "spec.station.unit: expected number" },
+  ];
+  const linesOf = (accepted: string) => {
+    const object = {
+      apiVersion: "devices.skerry.dev/v1alpha1",
+      kind: "Device",
+      metadata: { name: "tank-1" },
+      spec: { model: "tank", node: "site-a" },
+      status: { conditions: conditions(accepted) },
+    };
+    return deviceLines(viewOf(object, undefined), 0).join("\n");
+  };
+
+  test("says so, and that it runs as before", () => {
+    expect(linesOf("False")).toMatch(/Accepted +no: CONFIG_INVALID, spec\.station\.unit: .*runs as declared before/);
+  });
+
+  test("says nothing when it is accepted", () => {
+    expect(linesOf("True")).not.toContain("Accepted");
   });
 });
 
