@@ -16,7 +16,7 @@ export interface Usage {
 }
 
 /** As the launcher starts the product: see `bin/launch.mjs`. */
-const execArgv = ["--conditions=source", "--max-semi-space-size=8", "--heap-growing-percent=50"];
+const execArgv = ["--conditions=source", "--max-semi-space-size=2", "--heap-growing-percent=50"];
 const environment = { NODE_COMPILE_CACHE: fileURLToPath(new URL("../../node_modules/.cache/skerry", import.meta.url)) };
 
 /** Starts `children/<name>.ts`; it sends one message when it is ready and answers `usage`. */

@@ -20,7 +20,7 @@ const PROPERTIES = 100;
 
 using dir = folder();
 const main = new URL("../../src/cli/main.ts", import.meta.url).pathname;
-const flags = ["--conditions=source", "--max-semi-space-size=8", "--heap-growing-percent=50", main];
+const flags = ["--conditions=source", "--max-semi-space-size=2", "--heap-growing-percent=50", main];
 const ports = {
   tunnel: await freePort(),
   join: await freePort(),
