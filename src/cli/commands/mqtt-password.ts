@@ -12,7 +12,7 @@ export const mqttPassword = command({
   summary: "Print the hash of a password, as it stands under mqtt.users.",
   details:
     "The password is read from a file, because what stands on a command line is seen by every user of the machine. " +
-    "The line break at its end does not count.",
+    "The line break at its end does not count. It has at least 8 characters.",
   args: {},
   options: {
     from: { value: "FILE", required: true, help: "File with the password, such as /dev/stdin." },

@@ -48,7 +48,7 @@ export const telemetryQuery = command({
     const { signal } = world;
     if (verify)
       return showFindings(await client.get<Findings>(`${path}/check`, { since, until }, signal), output, world);
-    if (follow) return followAll(client, path, { property, isJson: output === "json" }, world);
+    if (follow) return await followAll(client, path, { property, isJson: output === "json" }, world);
     const question = { property, since, until, every, limit };
     if (plot || (output === "table" && world.out.isTty && property.length === 1 && every === undefined)) {
       const [only, ...others] = property;

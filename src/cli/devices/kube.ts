@@ -28,7 +28,7 @@ const FOLLOW_MS = 1_000;
 
 /** Opens the devices of a cluster. */
 export async function openKubeDevices({ kubeconfig, namespace, clock }: KubeSourceOptions): Promise<DeviceSource> {
-  const kube = openKube(await loadKubeconfig({ path: kubeconfig }), clock);
+  const kube = naming(kubeconfig, openKube(await loadKubeconfig({ path: kubeconfig }), clock));
   const isMine = ({ metadata }: ApiObject) => namespace === undefined || metadata.namespace === namespace;
 
   async function get(name: string, signal: AbortSignal): Promise<ApiObject> {
@@ -76,6 +76,23 @@ export async function openKubeDevices({ kubeconfig, namespace, clock }: KubeSour
       }
     },
     [Symbol.asyncDispose]: () => kube[Symbol.asyncDispose](),
+  };
+}
+
+/** A cluster that does not answer is known to the user by the file that led there. */
+function naming(kubeconfig: string, kube: Kube): Kube {
+  const tell = (error: unknown) => {
+    if (!Fault.is(error, "CLUSTER_UNREACHABLE")) throw error;
+    throw new Fault("CLUSTER_UNREACHABLE", `the cluster of ${kubeconfig} does not answer: ${error.message}`, {
+      cause: error,
+      hint: "Check that it runs, that the kubeconfig is still its own, and the network; --kubeconfig names another.",
+    });
+  };
+  return {
+    ...kube,
+    get: (...asked) => kube.get(...asked).catch(tell),
+    list: (...asked) => kube.list(...asked).catch(tell),
+    patch: (...asked) => kube.patch(...asked).catch(tell),
   };
 }
 

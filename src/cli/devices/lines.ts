@@ -28,7 +28,9 @@ export function listLines(devices: readonly DeviceView[], nowMs: number): readon
     online ? "yes" : "no",
     reason,
     lastSeen === undefined ? "never" : age(nowMs - lastSeen),
-    properties.map(({ name, value, unit }) => `${name}=${showValue(value)}${unitOf(unit)}`).join(" "),
+    properties
+      .map(({ name, value, unit }) => `${name}=${showValue(value)}${value === undefined ? "" : unitOf(unit)}`)
+      .join(" "),
   ]);
   return table(head, rows);
 }

@@ -95,6 +95,30 @@ describe("with a cloud", () => {
     expect(JSON.parse((await run("telemetry query boiler-1 -o json --limit 1")).out)[0].values.mode).toBe("on");
   });
 
+  test("telemetry query goes on with what comes, until Ctrl-C", async () => {
+    const world = fakeWorld();
+    const done = execute(["telemetry", "query", "boiler-1", "t", "--follow", "--cloud", cloud.urls.api], world);
+    let seq = 61;
+    // What comes before the cloud has heard of the reader is not for him, so it is said until it arrives.
+    await eventually(() => {
+      seq += 1;
+      edge.say({
+        kind: "rows",
+        rows: [telemetry(seq, { at: now, body: JSON.stringify({ at: now, seq, values: { t: 7 } }) })],
+      });
+      return world.said.out !== "" || world.said.err !== "";
+    });
+    world.interrupt();
+    expect([await done, world.said.err]).toEqual([0, ""]);
+    expect(world.said.out).toMatch(/Z {3}t {3}7 {3}good\n/);
+  });
+
+  test("telemetry query without an answer asks for the name", async () => {
+    const { code, out, err } = await run("telemetry query boiler-9 t");
+    expect([code, out]).toEqual([0, "no telemetry in this time\n"]);
+    expect(err).toMatch(/is it boiler-9 t, in namespace default\?.*telemetry\.keep/);
+  });
+
   test("one property is drawn at a terminal; what has no numbers is listed", async () => {
     const { out, err } = await run("telemetry query boiler-1 t --since 1m", { isTty: true, columns: 100 });
     expect(err).toBe("");
