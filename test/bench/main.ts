@@ -75,6 +75,12 @@ const sections: readonly Section[] = [
     },
   },
   {
+    name: "lazy",
+    summary: "start and memory of a node without and with one device of a heavy protocol, its link refused",
+    isUsual: false,
+    run: async () => tableOf(await (await import("./lazy.ts")).benchLazy(5)),
+  },
+  {
     name: "outbox",
     summary: "telemetry that is kept: appended, on disk, on the wire, and an hour of 10,000 values/s drained",
     isUsual: false,
