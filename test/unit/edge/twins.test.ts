@@ -210,3 +210,14 @@ test("a new connection to the cloud hears of every device once", () => {
   expect(rig.twins.takeChanged().map(({ declared }) => declared.name)).toEqual(["a", "b"]);
   expect(rig.twins.takeChanged()).toEqual([]);
 });
+
+test("a wish of the cloud for a property that the model does not have is shown as refused", () => {
+  const rig = twinsRig();
+  rig.declare(boiler("boiler-1", { desired: { setpoint: 70, colour: "red" } }));
+  expect(reportOf(rig.twins.named("boiler-1")).properties.at(-1)).toMatchObject({
+    name: "colour",
+    desired: "red",
+    state: "refused",
+    refusal: expect.stringContaining("PROPERTY_UNKNOWN: the model has no property colour"),
+  });
+});
