@@ -118,7 +118,7 @@ describe("edgeadm device", () => {
   test("a device that is not there is no bug", async () => {
     const { code, err } = await run("device", "why", "meter-9", "--site", edge.api.url);
     expect(code).toBe(1);
-    expect(err).toMatch(/^edgeadm: there is no device meter-9 on this node\nhint: /);
+    expect(err).toMatch(/^edgeadm: there is no device meter-9 on this node \(http:[^)]+\)\nhint: /);
   });
 });
 
