@@ -5,14 +5,14 @@ import type { EventBody } from "#wire/messages";
 import { topics } from "#wire/topics";
 import type { Broker } from "./broker/broker.ts";
 import type { DeviceTwin, Watcher } from "./device-twin.ts";
-import type { take, Visit } from "./devices/visit.ts";
+import type { Taken, Visit } from "./devices/visit.ts";
 import type { Gaps } from "./gaps.ts";
 import type { NewRow, Outbox } from "./outbox.ts";
 import type { Twins } from "./twins.ts";
 
 /** What the site says to its applications and puts aside for the cloud when something happens to a twin. */
 export interface Site extends Watcher {
-  visited(visit: Visit, taken: ReturnType<typeof take>): void;
+  visited(visit: Visit, taken: Taken): void;
   /** Puts aside who told a device what, and how it ended. */
   audit(twin: DeviceTwin, message: string, ok: boolean): void;
   /** Values that were read since the start. */

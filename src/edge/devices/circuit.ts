@@ -1,3 +1,4 @@
+import { backoffMs } from "#std/backoff";
 import type { Clock } from "#std/clock";
 import type { Fault } from "#std/fault";
 import { Occupancy } from "./occupancy.ts";
@@ -17,6 +18,8 @@ export interface CircuitView {
   readonly busy: readonly { readonly who: string; readonly share: number }[];
 }
 
+const RECONNECT = { firstMs: 250, longestMs: 15_000 };
+
 type State = Pick<CircuitView, "state" | "since" | "nextAttempt">;
 
 /** Remembers how a link fares, for whoever asks why. */
@@ -24,6 +27,7 @@ export class Circuit {
   readonly #clock: Clock;
   readonly #occupancy: Occupancy;
   #state: State;
+  #failures = 0;
   #lastError: CircuitView["lastError"];
 
   constructor(clock: Clock) {
@@ -40,11 +44,25 @@ export class Circuit {
     this.#state = { state: "up", since: this.#clock.now() };
   }
 
-  /** The link is lost, or was not to be had; it is tried again after so long. */
-  down({ code, message }: Fault, waitMs: number): void {
+  /** Connections in a row that brought nothing. One that opens and drops at once is no success. */
+  get failures(): number {
+    return this.#failures;
+  }
+
+  /** A device answered: the link is good. Returns the failures until then. */
+  proven(): number {
+    const failures = this.#failures;
+    this.#failures = 0;
+    return failures;
+  }
+
+  /** The link is lost, or was not to be had. Returns after how many milliseconds it is tried again. */
+  down({ code, message }: Fault): number {
     const at = this.#clock.now();
+    const waitMs = backoffMs(RECONNECT, this.#failures++);
     this.#lastError = { at, code, message };
     this.#state = { state: "down", since: at, nextAttempt: at + waitMs };
+    return waitMs;
   }
 
   /** Counts the time from then to now as work for somebody. */
@@ -52,11 +70,11 @@ export class Circuit {
     this.#occupancy.add(who, fromMs, this.#clock.monotonic());
   }
 
-  view(failures: number): CircuitView {
+  view(): CircuitView {
     const shares = [...this.#occupancy.shares(this.#clock.monotonic())];
     return {
       ...this.#state,
-      failures,
+      failures: this.#failures,
       ...(this.#lastError ? { lastError: this.#lastError } : {}),
       busy: shares.map(([who, share]) => ({ who, share })).sort((a, b) => b.share - a.share),
     };

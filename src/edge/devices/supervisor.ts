@@ -6,7 +6,8 @@ import type { Log } from "#std/log";
 import { Scope } from "#std/scope";
 import type { Database } from "#std/sqlite";
 import type { DeviceTwin } from "../device-twin.ts";
-import { Bus, type Ports } from "./bus.ts";
+import { Bus } from "./bus.ts";
+import type { Ports } from "./outcomes.ts";
 
 interface Running {
   readonly bus: Bus;

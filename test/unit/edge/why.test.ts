@@ -47,14 +47,16 @@ describe("the share of time that a link is busy", () => {
 test("a circuit says since when it is down, why, and when it is tried again", () => {
   let now = 1_000;
   const circuit = new Circuit({ now: () => now, monotonic: () => now, sleep: async () => undefined });
-  expect(circuit.view(0)).toEqual({ state: "connecting", since: 1_000, failures: 0, busy: [] });
+  expect(circuit.view()).toEqual({ state: "connecting", since: 1_000, failures: 0, busy: [] });
   now = 2_000;
-  circuit.down(new Fault("LINK_LOST", "nobody is there"), 250);
+  const waitMs = circuit.down(new Fault("LINK_LOST", "nobody is there"));
   const lastError = { at: 2_000, code: "LINK_LOST", message: "nobody is there" };
-  expect(circuit.view(3)).toMatchObject({ state: "down", since: 2_000, nextAttempt: 2_250, failures: 3, lastError });
+  const nextAttempt = 2_000 + waitMs;
+  expect(circuit.view()).toMatchObject({ state: "down", since: 2_000, nextAttempt, failures: 1, lastError });
   now = 3_000;
   circuit.up();
-  expect(circuit.view(0)).toEqual({ state: "up", since: 3_000, failures: 0, lastError, busy: [] });
+  expect(circuit.view()).toEqual({ state: "up", since: 3_000, failures: 1, lastError, busy: [] });
+  expect([circuit.proven(), circuit.failures]).toEqual([1, 0]);
 });
 
 test.each([
