@@ -10,18 +10,25 @@ export interface Child extends AsyncDisposable {
   ask(question: string): void;
   /** Ends it as the kernel or a power cut would: nothing in it runs any more. */
   kill(): Promise<void>;
+  /** Resolves when it has ended, by whatever. */
+  readonly ended: Promise<unknown>;
 }
 
-export function openChild(name: string, options: object): Child {
+/** @param env - beside this process's own environment. */
+export function openChild(name: string, options: object, env: Readonly<Record<string, string>> = {}): Child {
   const path = fileURLToPath(new URL(`./children/${name}.ts`, import.meta.url));
-  const child: ChildProcess = fork(path, [JSON.stringify(options)], { execArgv: ["--conditions=source"] });
+  const child: ChildProcess = fork(path, [JSON.stringify(options)], {
+    execArgv: ["--conditions=source"],
+    env: { ...process.env, ...env },
+  });
   const said: unknown[] = [];
   child.on("message", (message) => said.push(message));
+  const ended = once(child, "exit");
   const kill = async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const exited = once(child, "exit");
     child.kill("SIGKILL");
-    await exited;
+    await ended;
   };
-  return { said, ask: (question) => child.send(question), kill, [Symbol.asyncDispose]: kill };
+  // A child that is ending does not hear the question, and whoever waits for the answer sees that it ended.
+  const ask = (question: string) => void (child.connected && child.send(question, () => {}));
+  return { said, ask, kill, ended, [Symbol.asyncDispose]: kill };
 }

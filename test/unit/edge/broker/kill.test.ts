@@ -4,13 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
 import { eventually } from "../../../rigs/eventually.ts";
-import { killBroker, startBroker } from "./killed.ts";
+import { killAtRandom, killBroker, startBroker } from "./killed.ts";
 import { join as joinBroker } from "./raw.ts";
 
 test("what was acknowledged survives kills at any moment; at QoS 2 nothing comes twice", async () => {
   const dataDir = mkdtempSync(join(tmpdir(), "kill-"));
   try {
-    const report = await killBroker(dataDir, 10, 400);
+    const report = await killBroker(dataDir, killAtRandom(10, 800));
     expect(report).toMatchObject({ missing: 0, doubledAtQos2: 0, outOfOrder: 0 });
     expect(report.acknowledged[0] + report.acknowledged[1]).toBeGreaterThan(20);
   } finally {

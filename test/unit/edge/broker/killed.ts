@@ -16,12 +16,55 @@ export interface KillReport {
 
 const WINDOW = 50;
 
-/** Starts a broker in a process of its own. */
-export async function startBroker(dataDir: string): Promise<{ readonly child: ChildProcess; readonly port: number }> {
+/** How the rounds end, in which publishers write and then a subscriber reads. */
+export interface Ending {
+  readonly writes: number;
+  readonly reads: number;
+  /** What the broker's process finds in its environment. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Called before the broker of a round starts; after the last one with nothing. */
+  arm(round: number | undefined): void;
+  /** Resolves when the broker has ended. `done` counts what was acknowledged, or read. */
+  end(child: ChildProcess, done: () => number): Promise<void>;
+}
+
+/** Kills at random moments, up to so many messages after each other; the reader is killed from as soon as it reads. */
+export function killAtRandom(writes: number, most: number): Ending {
+  let isReading = false;
+  return {
+    writes,
+    reads: 2,
+    arm(round = writes) {
+      isReading = round >= writes;
+    },
+    async end(child, done) {
+      const goal = done() + 1 + (isReading ? 0 : Math.floor(Math.random() * most));
+      await eventually(() => done() >= goal, 60_000);
+      child.kill("SIGKILL");
+      await once(child, "exit");
+    },
+  };
+}
+
+interface Running {
+  readonly child: ChildProcess;
+  readonly port: number;
+}
+
+/** Starts a broker in a process of its own. @throws when it ends before it listens. */
+export async function startBroker(dataDir: string, env: Readonly<Record<string, string>> = {}): Promise<Running> {
+  const started = await tryBroker(dataDir, env);
+  if (started) return started;
+  throw new Error("the broker ended before it listened");
+}
+
+async function tryBroker(dataDir: string, env: Readonly<Record<string, string>>): Promise<Running | undefined> {
   const path = fileURLToPath(new URL("./killed-broker.ts", import.meta.url));
-  const child = fork(path, [dataDir], { execArgv: ["--conditions=source"], stdio: "inherit" });
-  const [port] = (await once(child, "message")) as [number];
-  return { child, port };
+  const options = { execArgv: ["--conditions=source"], env: { ...process.env, ...env } };
+  const child = fork(path, [dataDir], { ...options, stdio: "inherit" });
+  const exited = once(child, "exit").then(() => [undefined]);
+  const [port] = (await Promise.race([once(child, "message"), exited])) as [number | undefined];
+  return port === undefined ? undefined : { child, port };
 }
 
 /** Messages that wait in the broker's queues. */
@@ -53,7 +96,9 @@ function publisher(qos: 1 | 2) {
     values: () => next - 1,
     openValues: () => [...open.values()].map(({ value }) => value),
     async connect(port: number) {
-      const mine = await openRaw(port);
+      // The broker may have ended already.
+      const mine = await openRaw(port).catch(() => undefined);
+      if (!mine) return;
       mine.send(connectPacket({ client: `writer-${qos}`, clean: false }));
       await eventually(() => mine.of(2).length === 1 || mine.isClosed);
       if (mine.isClosed) return;
@@ -86,38 +131,43 @@ function publisher(qos: 1 | 2) {
   };
 }
 
-/** Kills a broker again and again while two publishers fill the queue of a subscriber that is away; then reads it. */
-export async function killBroker(dataDir: string, kills: number, perRound: number): Promise<KillReport> {
-  let { child, port } = await startBroker(dataDir);
-  (await join(port, { client: "away", clean: false }, ["load/#", 2])).socket.destroy();
+/** Ends a broker again and again while two publishers fill the queue of a subscriber that is away; then reads it. */
+export async function killBroker(dataDir: string, ending: Ending): Promise<KillReport> {
+  const { writes, reads, env = {}, arm, end } = ending;
+  const first = await startBroker(dataDir);
+  (await join(first.port, { client: "away", clean: false }, ["load/#", 2])).socket.destroy();
+  first.child.kill("SIGKILL");
+  await once(first.child, "exit");
   const writers = [publisher(1), publisher(2)] as const;
-  for (let round = 0; round < kills; round++) {
-    const before = writers.map((writer) => writer.acknowledged);
-    for (const writer of writers) await writer.connect(port);
-    const goal = 1 + Math.floor(Math.random() * perRound);
-    await eventually(() => writers.every((writer, i) => writer.acknowledged - (before[i] ?? 0) >= goal), 30_000);
-    child.kill("SIGKILL");
-    await once(child, "exit");
-    for (const writer of writers) writer.stop();
-    ({ child, port } = await startBroker(dataDir));
-  }
   const received: [number[], number[]] = [[], []];
   const pending = new Set<number>();
-  // The reader is killed from as well: what it took and did not acknowledge comes again.
-  for (let round = 0; round < 3; round++) {
-    using reader = await join(port, { client: "away", clean: false });
-    if (round < 2) await eventually(() => reader.messages.length > 0, 60_000);
-    else await eventually(async () => (await queued(child)) === 0, 120_000);
-    if (round < 2) {
-      child.kill("SIGKILL");
-      await once(child, "exit");
-      ({ child, port } = await startBroker(dataDir));
+  for (let round = 0; round < writes + reads; round++) {
+    arm(round);
+    const running = await tryBroker(dataDir, env);
+    if (!running) continue;
+    const { child, port } = running;
+    if (round < writes) {
+      for (const writer of writers) await writer.connect(port);
+      await end(child, () => writers[0].acknowledged + writers[1].acknowledged);
+      for (const writer of writers) writer.stop();
+    } else {
+      // The reader is killed from as well: what it took and did not acknowledge comes again.
+      using reader = await openRaw(port).catch(() => undefined);
+      reader?.send(connectPacket({ client: "away", clean: false }));
+      await end(child, () => reader?.messages.length ?? 0);
+      if (!reader) continue;
+      await reader.closed();
+      take(reader, pending, received);
     }
-    take(reader, pending, received);
   }
+  arm(undefined);
+  const { child, port } = await startBroker(dataDir, env);
+  using reader = await join(port, { client: "away", clean: false });
+  await eventually(async () => (await queued(child)) === 0, 120_000);
+  take(reader, pending, received);
   child.kill("SIGKILL");
   await once(child, "exit");
-  return judge(received, writers, kills);
+  return judge(received, writers, writes + reads);
 }
 
 /** Takes messages as MQTT asks of a receiver: at QoS 2 an identifier that is not released is still the same message. */
