@@ -17,6 +17,7 @@ import { deviceWhy } from "./commands/device-why.ts";
 import { gaps } from "./commands/gaps.ts";
 import { join } from "./commands/join.ts";
 import { mqttPassword } from "./commands/mqtt-password.ts";
+import { reload } from "./commands/reload.ts";
 import { reset } from "./commands/reset.ts";
 import { restore } from "./commands/restore.ts";
 import { runCloud } from "./commands/run-cloud.ts";
@@ -62,6 +63,7 @@ export const commands: readonly Command[] = [
   tokenRevoke,
   join,
   mqttPassword,
+  reload,
   backup,
   restore,
   reset,

@@ -1,9 +1,10 @@
 /** `edgeadm`: makes a world of the process and runs the command line in it. */
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline/promises";
+import { isatty } from "node:tty";
 import { systemClock } from "#std/clock";
 import { execute } from "./program.ts";
-import { abortOnSignal } from "./signals.ts";
+import { hearSignals } from "./signals.ts";
 import type { Terminal, World } from "./world.ts";
 
 /** Of somebody who prints to a pipe, and of a terminal that does not know its own width. */
@@ -19,6 +20,11 @@ for (const stream of [stdout, stderr])
     throw error;
   });
 
+// A terminal that has closed is none any more; that is how its hangup differs from a signal of somebody.
+const hasTerminal = stderr.isTTY === true;
+const isLost = () => hasTerminal && !isatty(stderr.fd);
+const signals = hearSignals(process, { now: systemClock.monotonic, isLost });
+
 const world: World = {
   out: terminal(stdout),
   err: terminal(stderr),
@@ -26,7 +32,8 @@ const world: World = {
   cwd: process.cwd(),
   root: findRoot(),
   clock: systemClock,
-  signal: abortOnSignal(process, systemClock.monotonic),
+  signal: signals.end,
+  onHangUp: signals.onHangUp,
   ask: stdin.isTTY && stderr.isTTY ? ask : undefined,
 };
 

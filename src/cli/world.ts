@@ -22,6 +22,11 @@ export interface World {
   readonly clock: Clock;
   /** Aborts at the first Ctrl-C or SIGTERM. */
   readonly signal: AbortSignal;
+  /**
+   * Until what it returns is disposed, SIGHUP calls the listener instead of ending the process; a terminal that closes
+   * ends it all the same.
+   */
+  onHangUp(listener: () => void): Disposable;
   /** Puts a question to the one at the terminal. Undefined when nobody is there. */
   readonly ask: ((question: string) => Promise<string>) | undefined;
 }

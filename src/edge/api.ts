@@ -14,6 +14,7 @@ import { explainDevices } from "./devices/routes.ts";
 import type { Supervisor } from "./devices/supervisor.ts";
 import { modelOf } from "./devices/why.ts";
 import { openApi, paths } from "./openapi.ts";
+import type { Reloaded } from "./reload.ts";
 import type { Twins } from "./twins.ts";
 import type { UplinkState } from "./uplink.ts";
 import { wish } from "./wishes.ts";
@@ -39,6 +40,7 @@ export interface ApiPorts {
   readonly commands: Commands;
   readonly metrics: Metrics;
   readonly node: () => NodeState;
+  readonly reload: () => Promise<Reloaded>;
   readonly clock: Clock;
   readonly log: Log;
   /** Aborts when the node stops: waiting answers end then. */
@@ -80,12 +82,13 @@ function isLocal(host: string): boolean {
   return /^(localhost|127(\.\d+){3}|\[::1\])(:\d+)?$/.test(host);
 }
 
-function health(app: Routes, { metrics, node }: ApiPorts): void {
+function health(app: Routes, { metrics, node, reload }: ApiPorts): void {
   app.get(paths.healthz, async () => ({ status: "ok" }));
   app.get(paths.readyz, async () => ({ status: "ok" }));
   app.get(paths.metrics, async (_, reply) => reply.type(metrics.contentType).send(await metrics.text()));
   app.get(paths.openapi, async () => openApi(node().version));
   app.get(paths.node, async () => node());
+  app.post(paths.reload, async () => await reload());
 }
 
 function devices(app: Routes, { twins, commands, clock, signal }: ApiPorts): void {

@@ -14,6 +14,7 @@ import { Supervisor } from "./devices/supervisor.ts";
 import { Gaps } from "./gaps.ts";
 import type { Identity } from "./identity.ts";
 import { Outbox } from "./outbox.ts";
+import { compare, merge, type Reloaded } from "./reload.ts";
 import { createRenewal } from "./renewal.ts";
 import { createSite } from "./site.ts";
 import { openStore } from "./store.ts";
@@ -34,6 +35,8 @@ export interface EdgePorts {
   readonly drivers: DriverTable;
   readonly clock: Clock;
   readonly log: Log;
+  /** Reads the configuration again, whole and checked. @default what the node was started with */
+  readonly reread?: () => EdgeConfig;
 }
 
 /** A node that runs. Disposing it stops the buses, saves what is known and closes every door. */
@@ -44,6 +47,12 @@ export interface Edge extends AsyncDisposable {
   readonly twins: Twins;
   /** Takes declarations; beside the cloud, tests and benchmarks do. */
   readonly supervisor: Supervisor;
+  /**
+   * Reads the configuration again and takes what a running node can: users, rights and limits of the broker, and the
+   * certificates of its listeners. It takes all of that or nothing, and names what needs a restart.
+   * @throws {Fault} `CONFIG_INVALID`; then nothing has changed.
+   */
+  reload(): Promise<Reloaded>;
   /** Resolves when the node ends; rejects when a task of it failed. */
   done(): Promise<void>;
 }
@@ -53,7 +62,8 @@ const SAVE_MS = 1_000;
 const NODE_STATUS_MS = 10_000;
 
 /** Starts a node: what it knew runs again before the cloud is asked. */
-export async function openEdge(options: EdgeOptions, { drivers, clock, log }: EdgePorts): Promise<Edge> {
+export async function openEdge(options: EdgeOptions, ports: EdgePorts): Promise<Edge> {
+  const { drivers, clock, log } = ports;
   const { config, identity, version } = options;
   const scope = new Scope();
   try {
@@ -94,6 +104,17 @@ export async function openEdge(options: EdgeOptions, { drivers, clock, log }: Ed
       broker.publish(topics.nodeStatus, {}, { node, version, online, startedAt, devices, devicesOnline });
     };
 
+    let running = config;
+    const reload = async () => {
+      const next = ports.reread?.() ?? running;
+      const reloaded = compare(running, next);
+      await broker.reload(next.mqtt);
+      running = merge(running, next);
+      log.info("configuration reloaded", { ...reloaded });
+      if (reloaded.restart.length > 0) log.warn("configuration needs a restart", { fields: reloaded.restart });
+      return reloaded;
+    };
+
     const metrics = openMetrics();
     measure(metrics, { state, outbox });
     measureBroker(metrics, { figures: broker.figures, clients: () => broker.clients });
@@ -109,6 +130,7 @@ export async function openEdge(options: EdgeOptions, { drivers, clock, log }: Ed
       commands,
       metrics,
       node: state,
+      reload,
       clock,
       log: log.with({ part: "api" }),
       signal: scope.signal,
@@ -152,6 +174,7 @@ export async function openEdge(options: EdgeOptions, { drivers, clock, log }: Ed
       state,
       twins,
       supervisor,
+      reload,
       done: () => scope.done(),
       async [Symbol.asyncDispose]() {
         await supervisor[Symbol.asyncDispose]();

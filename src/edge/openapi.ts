@@ -9,6 +9,7 @@ export const paths = {
   metrics: "/metrics",
   openapi: "/openapi.json",
   node: "/api/v1/node",
+  reload: "/api/v1/node/reload",
   devices: "/api/v1/devices",
   device: "/api/v1/devices/:device",
   property: "/api/v1/devices/:device/properties/:property",
@@ -46,6 +47,18 @@ const operations: readonly Operation[] = [
   { path: "metrics", method: "get", summary: "Metrics for Prometheus.", answers: { 200: ["Text format 0.0.4."] } },
   { path: "openapi", method: "get", summary: "This document.", answers: { 200: ["OpenAPI 3.1."] } },
   { path: "node", method: "get", summary: "The node itself.", answers: { 200: ["Name, version, uplink, counts."] } },
+  {
+    path: "reload",
+    method: "post",
+    summary: "Reads the configuration again: users, rights, limits and certificates of the broker.",
+    answers: {
+      200: [
+        "The fields that are in force now, and those that need a restart.",
+        z.object({ applied: z.array(z.string()), restart: z.array(z.string()) }),
+      ],
+      400: ["The file is wrong; nothing has changed."],
+    },
+  },
   {
     path: "devices",
     method: "get",

@@ -13,17 +13,23 @@ import type { World } from "../world.ts";
 
 /** Runs a node until the world's signal aborts. */
 export async function runEdgeRole(file: string, world: World): Promise<void> {
-  const read = parseEdgeConfig(readText(resolve(world.cwd, file)), file);
-  const config = { ...read, dataDir: resolve(world.cwd, read.dataDir) };
+  const reread = () => {
+    const read = parseEdgeConfig(readText(resolve(world.cwd, file)), file);
+    return { ...read, dataDir: resolve(world.cwd, read.dataDir) };
+  };
+  const config = reread();
   makeDataDir(config.dataDir);
   const log = openLog({ level: config.log, write: (line) => world.err.write(line) });
   const identity = loadIdentity(config.dataDir);
   const { version } = program(world.root);
   const own = driverTable({ dataDir: config.dataDir });
   const drivers = withDrivers(own, config.drivers, dirname(resolve(world.cwd, file)));
-  await using edge = await openEdge({ config, identity, version }, { drivers, clock: world.clock, log });
+  await using edge = await openEdge({ config, identity, version }, { drivers, clock: world.clock, log, reread });
   const { mqtt, api } = edge;
   log.info("edge up", { node: identity?.node ?? "alone", mqtt: `${mqtt.host}:${mqtt.port}`, api: api.url });
+  using _ = world.onHangUp(() => {
+    edge.reload().catch((error: unknown) => log.error("configuration not reloaded", { error }));
+  });
   await untilAbort(edge.done(), world.signal);
   log.info("edge ends");
 }

@@ -28,18 +28,24 @@ export class Access {
     this.#rules = acl ?? openOnLoopback;
   }
 
-  /** Takes other tables, both at once. */
-  reload({ users, acl }: AccessConfig): void {
+  /** Takes other tables, both at once, and returns the users who are gone or have another password now. */
+  reload({ users, acl }: AccessConfig): ReadonlySet<string> {
+    const before = this.#users;
     this.#users = createUsers(users);
     this.#rules = acl ?? openOnLoopback;
     this.#rights.clear();
+    return new Set(before.names.filter((name) => before.hash(name) !== this.#users.hash(name)));
   }
 
   /** Who this is; 4 or 5 is the code of the refusal. **Source:** MQTT 3.1.1, table 3.1. */
   async identify({ address, certificate }: Peer, name?: string, password?: Uint8Array): Promise<Identity | 4 | 5> {
     if (certificate !== undefined) return { is: "certificate", name: certificate };
-    if (name !== undefined && name !== "")
-      return (await this.#users.verify(name, password ?? new Uint8Array())) ? { is: "user", name } : 4;
+    if (name !== undefined && name !== "") {
+      const users = this.#users;
+      const isRight = await users.verify(name, password ?? new Uint8Array());
+      // The check takes its time; what counts is the table of now.
+      return isRight && users.hash(name) === this.#users.hash(name) ? { is: "user", name } : 4;
+    }
     return isLoopback(address) ? { is: "anonymous" } : 5;
   }
 
@@ -48,7 +54,9 @@ export class Access {
     const known = this.#rights.get(owner);
     if (known) return known;
     if (this.#rights.size >= MOST_RIGHTS) this.#rights.clear();
-    const rights = rightsOf(identity, this.#rules);
+    // A row for every user is not for one who is none any more.
+    const isGone = identity.is === "user" && this.#users.hash(identity.name) === undefined;
+    const rights = rightsOf(identity, isGone ? [] : this.#rules);
     this.#rights.set(owner, rights);
     return rights;
   }

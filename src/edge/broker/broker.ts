@@ -8,12 +8,12 @@ import type { Params, Topic } from "#wire/topic";
 import { Access, type AccessConfig, type Peer } from "./access.ts";
 import { identityOf } from "./acl.ts";
 import { Admission } from "./admission.ts";
-import { type MqttConfig, mqttLimits } from "./config.ts";
+import { type ListenerConfig, type MqttConfig, mqttLimits } from "./config.ts";
 import { openEngine } from "./engine.ts";
 import type { Reader, Said } from "./fanout.ts";
 import { Figures } from "./figures.ts";
 import { Ledger } from "./ledger.ts";
-import { openListener, openWebSocketListener } from "./listeners.ts";
+import { type Listener, openListener, openWebSocketListener } from "./listeners.ts";
 import type { Publication } from "./queues.ts";
 import { readTopic } from "./readers.ts";
 import { openBrokerStore } from "./store.ts";
@@ -38,8 +38,11 @@ export interface Broker extends Endpoint, AsyncDisposable {
   readonly figures: BrokerFigures;
   /** Where else it listens. */
   readonly endpoints: readonly Endpoint[];
-  /** Takes other users and rights, at once and for those who are connected too. */
-  reload(next: AccessConfig): Promise<void>;
+  /**
+   * Takes other users, rights, limits and certificates, all or none, at once and for those who are connected too.
+   * @throws {Fault} `CONFIG_INVALID` when a certificate can not be used; then nothing has changed.
+   */
+  reload(next: ReloadOptions): Promise<void>;
 }
 
 /** Counts since the start, and levels now. */
@@ -63,6 +66,9 @@ export interface BrokerOptions extends Endpoint, Partial<Omit<MqttConfig, "host"
   readonly clock?: Clock;
 }
 
+/** What may change while the broker runs. Listeners are found by their place; only their certificates change. */
+export type ReloadOptions = AccessConfig & Partial<Pick<MqttConfig, "limits" | "listeners">>;
+
 /** Sessions and messages that are too old are looked for this often. */
 const EXPIRE_MS = 60_000;
 
@@ -72,7 +78,8 @@ const EXPIRE_MS = 60_000;
  */
 export async function openBroker(options: BrokerOptions): Promise<Broker> {
   const { host, port, log, dataDir = ":memory:", clock = systemClock, listeners = [], users = [], acl } = options;
-  const limits = options.limits ?? mqttLimits.parse({});
+  // One object that all parts look at when they need it: a reload changes what is in it.
+  const limits = { ...(options.limits ?? mqttLimits.parse({})) };
   const scope = new Scope();
   try {
     const store = scope.use(openBrokerStore(dataDir, log));
@@ -83,7 +90,7 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
     const ledger = scope.use(new Ledger({ store, limits, figures, clock, mayReceive }));
     const engine = scope.use(await openEngine({ ledger, access, limits, figures, log }));
     const { fanout } = engine;
-    await engine.enforce();
+    await engine.enforce(new Set());
     const admission = new Admission(limits);
     const take = (socket: Duplex, peer: Peer) => {
       const reason = admission.enter(peer.address, clock.monotonic());
@@ -97,13 +104,12 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
     };
     await publishWills(ledger, fanout.deliver.bind(fanout), access, log);
     const main = scope.use(await openListener({ host, port }, take));
-    const endpoints: Endpoint[] = [];
-    const pages = options.websocket ? [{ ...options.websocket, tls: undefined, websocket: true }] : [];
-    for (const listener of [...pages, ...listeners]) {
-      const open = listener.websocket ? openWebSocketListener : openListener;
-      const { host, port } = scope.use(await open(listener, take));
-      endpoints.push({ host, port });
-    }
+    const open = async (listener: ListenerConfig) =>
+      scope.use(await (listener.websocket ? openWebSocketListener : openListener)(listener, take));
+    const page = options.websocket && (await open({ ...options.websocket, websocket: true }));
+    const further: Listener[] = [];
+    for (const listener of listeners) further.push(await open(listener));
+    const endpoints = [...(page ? [page] : []), ...further].map(({ host, port }) => ({ host, port }));
     scope.run("expiry", async (signal) => {
       for (;;) {
         await clock.sleep(EXPIRE_MS, signal);
@@ -155,8 +161,10 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
         },
       },
       async reload(next) {
-        access.reload(next);
-        await engine.enforce();
+        const prepared = further.map((listener, i) => listener.prepare(next.listeners?.[i]?.tls));
+        for (const use of prepared) use();
+        Object.assign(limits, next.limits);
+        await engine.enforce(access.reload(next));
       },
       [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose](),
     };

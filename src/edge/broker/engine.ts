@@ -30,14 +30,16 @@ export interface Engine extends AsyncDisposable {
   readonly clients: number;
   /** Takes over a connection. */
   take(socket: Duplex, peer: Peer): void;
-  /** Takes subscriptions away that the rights do not cover any more. */
-  enforce(): Promise<void>;
+  /** Takes subscriptions away that the rights do not cover any more, and closes users who are not who they were. */
+  enforce(revoked: ReadonlySet<string>): Promise<void>;
 }
 
 /** What is known of one connection. */
 interface Member {
   readonly line: Line;
   readonly peer: Peer;
+  /** Ends a connection that does not say CONNECT in time. */
+  readonly late: NodeJS.Timeout;
   identity: Identity | undefined;
   session: Session | undefined;
   will: PublishPacket | undefined;
@@ -54,11 +56,11 @@ const WATCH_MS = 250;
  * (`ledger.ts`), and its fan-out, which waits for every subscriber, is replaced (`fanout.ts`).
  */
 export async function openEngine({ ledger, access, limits, figures, log }: EnginePorts): Promise<Engine> {
-  const tide = new Tide(limits.bufferBytes);
+  const tide = new Tide(limits);
   const members = new Map<Client, Member>();
   /** The connection that each client id belongs to, from the moment its rights are proven. */
   const owners = new Map<string, Client>();
-  const fanout = new Fanout({ ledger, figures, overrun, backlogBytes: limits.bufferBytes * 4 });
+  const fanout = new Fanout({ ledger, figures, overrun, limits });
 
   const rightsOf = (session: Session) => access.rights(identityOf(session.owner));
   const memberOf = (client: Client) => members.get(client);
@@ -140,10 +142,9 @@ export async function openEngine({ ledger, access, limits, figures, log }: Engin
   }
 
   const mqtt = await Aedes.createBroker({
-    connectTimeout: limits.connectTimeout,
-    maxTopicLevels: limits.topicLevels,
-    maxInflightInbound: limits.inflight,
-    queueLimit: limits.inflight,
+    // Its limits are checked here, where they can change: what stands here is never reached.
+    connectTimeout: 2 ** 31 - 1,
+    maxInflightInbound: 0,
     persistence: createPersistence({
       ledger,
       sessionOf: (client) => memberOf(client)?.session,
@@ -159,6 +160,7 @@ export async function openEngine({ ledger, access, limits, figures, log }: Engin
     ),
     preConnect: (client, packet, done) => {
       const member = memberOf(client);
+      clearTimeout(member?.late);
       if (member) member.will = packet.will as PublishPacket | undefined;
       done(null, member !== undefined);
     },
@@ -242,6 +244,7 @@ export async function openEngine({ ledger, access, limits, figures, log }: Engin
       const member: Member = {
         line,
         peer,
+        late: setTimeout(() => refuse(member, "connect timeout"), limits.connectTimeout),
         identity: undefined,
         session: undefined,
         will: undefined,
@@ -252,6 +255,7 @@ export async function openEngine({ ledger, access, limits, figures, log }: Engin
       socket.once("close", () => {
         // aedes publishes the will when it hears of the end; it still has to know whose it is.
         client.close();
+        clearTimeout(member.late);
         members.delete(client);
         const { session } = member;
         session?.detach(line);
@@ -261,7 +265,11 @@ export async function openEngine({ ledger, access, limits, figures, log }: Engin
       });
     },
 
-    async enforce() {
+    async enforce(revoked) {
+      for (const member of [...members.values()]) {
+        const { identity } = member;
+        if (identity?.is === "user" && revoked.has(identity.name)) refuse(member, "user changed");
+      }
       for (const session of [...ledger.sessions]) {
         const lost = [...session.subscriptions.keys()].filter((filter) => !rightsOf(session).maySubscribe(filter));
         if (lost.length === 0) continue;

@@ -1,3 +1,4 @@
+import type { MqttLimits } from "./config.ts";
 import type { Figures } from "./figures.ts";
 import type { Ledger } from "./ledger.ts";
 import { encodePublish } from "./packets.ts";
@@ -22,9 +23,11 @@ export interface FanoutPorts {
   readonly figures: Figures;
   /** Is told of a message that a connected session could not take. */
   readonly overrun: (session: Session, qos: Qos) => void;
-  /** Bytes that may wait for a session that ends with its connection. */
-  readonly backlogBytes: number;
+  readonly limits: Pick<MqttLimits, "bufferBytes">;
 }
+
+/** A session that ends with its connection may have this many times the budget of a socket wait in memory. */
+const BACKLOG = 4;
 
 /**
  * Hands messages to everybody who is there. At QoS 0 all get the same bytes. What durable sessions are owed at QoS 1
@@ -47,7 +50,7 @@ export class Fanout {
 
   /** On the way of every value: nothing is encoded when nobody listens. */
   deliver({ topic, payload, qos: published, retain }: Said): void {
-    const { ledger, figures, overrun, backlogBytes } = this.#ports;
+    const { ledger, figures, overrun, limits } = this.#ports;
     let bytes: Uint8Array | undefined;
     const encoded = () => {
       bytes ??= typeof payload === "string" ? Buffer.from(payload) : payload;
@@ -61,7 +64,7 @@ export class Fanout {
       if (!line || (qos > 0 && session.isDurable)) continue;
       if (qos > 0) {
         ledger.push(session, { topic, payload: encoded(), qos, retain: false }, qos as 1 | 2);
-        if (session.bytes > backlogBytes) overrun(session, qos);
+        if (session.bytes > limits.bufferBytes * BACKLOG) overrun(session, qos);
       } else if (line.hasRoom) {
         frame ??= encodePublish({ topic, payload: encoded(), qos: 0, retain: false, dup: false, id: 0 });
         line.send(frame);

@@ -2,6 +2,7 @@ import type { Log } from "#std/log";
 import type { Rights } from "./acl.ts";
 import type { MqttLimits } from "./config.ts";
 import type { Figures } from "./figures.ts";
+import { depth } from "./filter.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Line } from "./line.ts";
 import type { Publication } from "./queues.ts";
@@ -53,6 +54,7 @@ export function createIntake({ ledger, limits, figures, log, rightsOf }: IntakeP
       throw new Error(`${topic} may not be published by this client`);
     }
     if (Buffer.byteLength(topic) > limits.topicBytes) throw new Error("topic too long");
+    if (depth(topic) > limits.topicLevels) throw new Error("topic too deep");
     const payload = packet.payload as Buffer;
     if (retain && !ledger.retained.fits(topic, payload)) {
       figures.drop(session.client, "retained-full");

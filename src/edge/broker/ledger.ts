@@ -233,7 +233,7 @@ export class Ledger {
   #create(client: string, row: number, owner: string): Session {
     const { limits, figures, mayReceive } = this.#ports;
     const session = new Session(client, row, owner, {
-      inflight: limits.inflight,
+      limits,
       mayReceive,
       load: (session, after) => this.queues.load(session, after),
       done: (session, entry) => this.queues.delivered(session, entry),

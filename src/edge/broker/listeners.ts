@@ -3,7 +3,12 @@ import { createServer as createHttpServer, type IncomingMessage } from "node:htt
 import { createServer as createHttpsServer } from "node:https";
 import { createServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { createServer as createTlsServer, type TLSSocket } from "node:tls";
+import {
+  createSecureContext,
+  createServer as createTlsServer,
+  type TLSSocket,
+  type Server as TlsServer,
+} from "node:tls";
 import { Fault } from "#std/fault";
 import { type Endpoint, listen } from "#std/listen";
 import { createWebSocketStream, WebSocketServer } from "#std/websocket";
@@ -14,7 +19,14 @@ import { isLoopback, type ListenerConfig } from "./config.ts";
 const PROBE_MS = 60_000;
 
 /** One address that accepts MQTT. */
-export interface Listener extends Endpoint, AsyncDisposable {}
+export interface Listener extends Endpoint, AsyncDisposable {
+  /**
+   * Reads the files of `tls`. What it returns takes them for connections from now on; when the authority of clients is
+   * another one, those who came with a certificate have to prove it again.
+   * @throws {Fault} `CONFIG_INVALID` when they can not be read, or do not belong together.
+   */
+  prepare(tls: ListenerConfig["tls"]): () => void;
+}
 
 /**
  * Listens for clients. Beyond loopback only with TLS 1.2 or later.
@@ -24,7 +36,7 @@ export async function openListener(
   { host, port, tls }: Pick<ListenerConfig, "host" | "port" | "tls">,
   take: (socket: Duplex, peer: Peer) => void,
 ): Promise<Listener> {
-  const sockets = new Set<Socket>();
+  const sockets = new Set<Socket | TLSSocket>();
   const accept = (socket: Socket | TLSSocket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
@@ -33,10 +45,13 @@ export async function openListener(
     take(socket, { address: socket.remoteAddress ?? "", certificate: certificateOf(socket) });
   };
   const options = { noDelay: true, keepAlive: true, keepAliveInitialDelay: PROBE_MS };
-  const server = tls ? createTlsServer({ ...options, ...files(tls) }, accept) : createServer(options, accept);
+  const read = tls && files(tls);
+  const secured = read && createTlsServer({ ...options, ...read, ...handshake(read) }, accept);
+  const server = secured ?? createServer(options, accept);
   const bound = await listen(server, { host, port }, "the MQTT broker");
   return {
     ...bound,
+    prepare: preparer(secured, read?.ca, sockets),
     async [Symbol.asyncDispose]() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       for (const socket of sockets) socket.destroy();
@@ -55,7 +70,10 @@ export async function openWebSocketListener(
   { host, port, tls }: Pick<ListenerConfig, "host" | "port" | "tls">,
   take: (socket: Duplex, peer: Peer) => void,
 ): Promise<Listener> {
-  const server = tls ? createHttpsServer(files(tls)) : createHttpServer();
+  const read = tls && files(tls);
+  const secured = read && createHttpsServer({ ...read, ...handshake(read) });
+  const server = secured ?? createHttpServer();
+  const connections = new Set<Socket>();
   const sockets = new WebSocketServer({
     server,
     maxPayload: FRAME_BYTES,
@@ -71,11 +89,14 @@ export async function openWebSocketListener(
     socket.on("message", (_, isBinary) => {
       if (!isBinary) socket.terminate();
     });
+    connections.add(request.socket);
+    request.socket.once("close", () => connections.delete(request.socket));
     take(stream, { address: request.socket.remoteAddress ?? "", certificate: certificateOf(request.socket) });
   });
   const bound = await listen(server, { host, port }, "the MQTT broker's WebSocket");
   return {
     ...bound,
+    prepare: preparer(secured, read?.ca, connections),
     async [Symbol.asyncDispose]() {
       for (const socket of sockets.clients) socket.terminate();
       sockets.close();
@@ -98,7 +119,10 @@ export function isFromHere(origin: string | undefined, host: string | undefined)
   return isLoopback(name) || url.hostname === URL.parse(`http://${host}`)?.hostname;
 }
 
-function files({ certificate, key, authority }: NonNullable<ListenerConfig["tls"]>) {
+type Tls = NonNullable<ListenerConfig["tls"]>;
+
+/** The files of a listener, read and found to belong together. */
+function files({ certificate, key, authority }: Tls) {
   const read = (file: string) => {
     try {
       return readFileSync(file);
@@ -106,13 +130,41 @@ function files({ certificate, key, authority }: NonNullable<ListenerConfig["tls"
       throw new Fault("CONFIG_INVALID", `mqtt: ${file} can not be read`, { cause });
     }
   };
-  const clients = authority ? { ca: read(authority), requestCert: true } : {};
-  return {
+  const all = {
     cert: read(certificate),
     key: read(key),
     minVersion: "TLSv1.2" as const,
-    handshakeTimeout: 10_000,
-    ...clients,
+    ca: authority === undefined ? undefined : read(authority),
+  };
+  try {
+    createSecureContext(all);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Fault("CONFIG_INVALID", `mqtt: ${certificate} and ${key} can not be used: ${why}`, { cause });
+  }
+  return all;
+}
+
+function handshake({ ca }: ReturnType<typeof files>) {
+  return { handshakeTimeout: 10_000, requestCert: ca !== undefined };
+}
+
+/** Makes a listener's `prepare`. */
+function preparer(
+  server: TlsServer | undefined,
+  trusted: Buffer | undefined,
+  sockets: Iterable<Socket | TLSSocket>,
+): Listener["prepare"] {
+  let authority = trusted;
+  return (tls) => {
+    if (!server || !tls) return () => {};
+    const next = files(tls);
+    return () => {
+      server.setSecureContext(next);
+      if (!next.ca || authority?.equals(next.ca)) return;
+      authority = next.ca;
+      for (const socket of sockets) if (certificateOf(socket) !== undefined) socket.destroy();
+    };
   };
 }
 

@@ -28,7 +28,7 @@ export interface SessionPorts {
   readonly sent: (qos: Qos) => void;
   /** May this client still receive this topic? */
   readonly mayReceive: (session: Session, topic: string) => boolean;
-  readonly inflight: number;
+  readonly limits: { readonly inflight: number };
 }
 
 /** Bytes of an entry as limits count them: the message and its keeping. */
@@ -146,7 +146,7 @@ export class Session {
   pump(): void {
     const { line } = this;
     if (!line) return;
-    while (this.#window.size < this.#ports.inflight && line.isRoomy) {
+    while (this.#window.size < this.#ports.limits.inflight && line.isRoomy) {
       const entry = this.#shift() ?? this.#more();
       if (!entry) break;
       this.#lastSent = entry.seq;

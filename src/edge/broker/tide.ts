@@ -8,6 +8,11 @@ export interface Swimmer {
   readAgain(): void;
 }
 
+export interface TideLimits {
+  /** What may wait for one connection, in bytes. */
+  readonly bufferBytes: number;
+}
+
 /** Publishers wait this long for one subscriber, and not again before it has caught up. */
 const PATIENCE_MS = 50;
 
@@ -16,15 +21,12 @@ const PATIENCE_MS = 50;
  * longer: who does not catch up within the moment is slow from then on, and loses what does not fit instead.
  */
 export class Tide {
-  readonly #high: number;
-  readonly #low: number;
+  readonly #limits: TideLimits;
   readonly #behind = new Map<Swimmer, NodeJS.Timeout>();
   readonly #waiting = new Set<Swimmer>();
 
-  /** @param budgetBytes - what may wait for one connection. */
-  constructor(budgetBytes: number) {
-    this.#high = budgetBytes / 2;
-    this.#low = budgetBytes / 8;
+  constructor(limits: TideLimits) {
+    this.#limits = limits;
   }
 
   /** True while publishers have to wait. */
@@ -34,7 +36,7 @@ export class Tide {
 
   /** Tells that more waits for a connection than before. */
   rises(line: Swimmer): void {
-    if (line.load < this.#high || line.isSlow || this.#behind.has(line)) return;
+    if (line.load < this.#limits.bufferBytes / 2 || line.isSlow || this.#behind.has(line)) return;
     const giveUp = () => {
       line.isSlow = true;
       this.#forget(line);
@@ -44,7 +46,7 @@ export class Tide {
 
   /** Tells that less waits for it. */
   falls(line: Swimmer): void {
-    if (line.load > this.#low) return;
+    if (line.load > this.#limits.bufferBytes / 8) return;
     line.isSlow = false;
     this.#forget(line);
   }

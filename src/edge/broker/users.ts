@@ -15,6 +15,9 @@ export async function hashPassword(password: string, salt = randomBytes(16)): Pr
 
 /** Checks passwords. An unknown name takes as long as a wrong password. */
 export interface Users {
+  readonly names: readonly string[];
+  /** The hash of a user's password; undefined for a name nobody has. */
+  hash(name: string): string | undefined;
   verify(name: string, password: Uint8Array): Promise<boolean>;
 }
 
@@ -36,6 +39,8 @@ export function createUsers(users: readonly MqttUser[]): Users {
   }
 
   return {
+    names: [...hashes.keys()],
+    hash: (name) => hashes.get(name),
     async verify(name, password) {
       const hash = hashes.get(name);
       const right = await turn(() => isRight(password, hash ?? nobody));

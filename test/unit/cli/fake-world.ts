@@ -35,6 +35,7 @@ export function fakeWorld(options: FakeOptions = {}): FakeWorld {
     root,
     clock: systemClock,
     signal: end.signal,
+    onHangUp: () => ({ [Symbol.dispose]() {} }),
     ask,
     said,
     interrupt: () => end.abort(new DOMException("ended by SIGINT", "AbortError")),

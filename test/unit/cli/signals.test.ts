@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { abortOnSignal } from "#cli/signals";
+import { hearSignals } from "#cli/signals";
 
 function rig() {
   const listeners = new Map<string, () => void>();
@@ -9,9 +9,14 @@ function rig() {
     on: (event: string, listener: () => void) => listeners.set(event, listener),
     exit: (code: number) => void exits.push(code),
   };
-  const signal = abortOnSignal(target, () => now);
+  let isLost = false;
+  const { end: signal, onHangUp } = hearSignals(target, { now: () => now, isLost: () => isLost });
   return {
     signal,
+    onHangUp,
+    closeTerminal: () => {
+      isLost = true;
+    },
     exits,
     send: (event: string) => listeners.get(event)?.(),
     later: (ms: number) => {
@@ -50,4 +55,27 @@ test("when the launcher is killed, the program does not stay behind", () => {
   send("disconnect");
   expect(signal.aborted).toBe(true);
   expect(exits).toEqual([]);
+});
+
+test("SIGHUP ends the work, unless somebody takes it for a word to read the configuration again", () => {
+  const { signal, onHangUp, send } = rig();
+  let heard = 0;
+  {
+    using _ = onHangUp(() => heard++);
+    send("SIGHUP");
+    send("SIGHUP");
+    expect([heard, signal.aborted]).toEqual([2, false]);
+  }
+  send("SIGHUP");
+  expect([heard, signal.aborted]).toEqual([2, true]);
+});
+
+test("a terminal that closes ends the work, whoever listens", () => {
+  const { signal, onHangUp, closeTerminal, send } = rig();
+  using _ = onHangUp(() => {
+    throw new Error("nobody asked for this");
+  });
+  closeTerminal();
+  send("SIGHUP");
+  expect(signal.aborted).toBe(true);
 });

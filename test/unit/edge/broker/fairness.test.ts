@@ -68,7 +68,7 @@ test("a durable subscriber that stalls finds everything when it comes back", asy
 });
 
 test("who is behind is waited for, a moment, until it has caught up", async () => {
-  const tide = new Tide(800);
+  const tide = new Tide({ bufferBytes: 800 });
   const looks: string[] = [];
   const swimmer = (load: number, name: string) => ({ load, isSlow: false, readAgain: () => void looks.push(name) });
   const [good, bad, writer] = [swimmer(500, "good"), swimmer(500, "bad"), swimmer(0, "writer")];
