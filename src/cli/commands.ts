@@ -3,6 +3,7 @@ import { backup } from "./commands/backup.ts";
 import { completion } from "./commands/completion.ts";
 import { deviceBrowse } from "./commands/device-browse.ts";
 import { deviceCall } from "./commands/device-call.ts";
+import { deviceConflicts } from "./commands/device-conflicts.ts";
 import { deviceExport } from "./commands/device-export.ts";
 import { deviceGet } from "./commands/device-get.ts";
 import { deviceImport } from "./commands/device-import.ts";
@@ -47,6 +48,7 @@ export const commands: readonly Command[] = [
   deviceGet,
   deviceSet,
   deviceWatch,
+  deviceConflicts,
   deviceWhy,
   devicePlan,
   deviceProbe,

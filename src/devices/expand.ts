@@ -11,6 +11,7 @@ import {
   modelSpec,
   type PropertySpec,
 } from "./model.ts";
+import type { NewWish } from "./twin.ts";
 import type { Value } from "./value.ts";
 
 /** A device ready to be driven: its declaration, parsed, with model and addresses joined. */
@@ -30,7 +31,7 @@ export interface Device {
   /** Their addresses are parsed. */
   readonly commands: readonly CommandSpec[];
   /** What the cloud wishes, by property. */
-  readonly desired: Readonly<Record<string, { readonly value: Value; readonly until?: number }>>;
+  readonly desired: Readonly<Record<string, Pick<NewWish, "value" | "until" | "askedAt">>>;
   readonly keep: DeviceSpec["telemetry"]["keep"];
 }
 
@@ -136,11 +137,16 @@ function pointOf({ name, address, every }: PropertySpec, { addresses }: DeviceSp
   return { property: name, address: own ?? address, everyMs: every };
 }
 
-function wishesOf({ desired, desiredUntil = {} }: DeviceSpec): Device["desired"] {
+function wishesOf({ desired, desiredUntil, desiredAt }: DeviceSpec): Device["desired"] {
+  const timeOf = (times: DeviceSpec["desiredAt"], name: string) =>
+    times && Object.hasOwn(times, name) ? Date.parse(times[name] ?? "") : undefined;
   return Object.fromEntries(
     Object.entries(desired).map(([name, value]) => {
-      const until = Object.hasOwn(desiredUntil, name) ? desiredUntil[name] : undefined;
-      return [name, until === undefined ? { value } : { value, until: Date.parse(until) }];
+      const [until, askedAt] = [timeOf(desiredUntil, name), timeOf(desiredAt, name)];
+      return [
+        name,
+        { value, ...(until === undefined ? {} : { until }), ...(askedAt === undefined ? {} : { askedAt }) },
+      ];
     }),
   );
 }

@@ -121,6 +121,10 @@ export const deviceSpec = z.strictObject({
     .record(propertyName, z.iso.datetime({ offset: true }))
     .optional()
     .describe("When single desired values end by themselves."),
+  desiredAt: z
+    .record(propertyName, z.iso.datetime({ offset: true }))
+    .optional()
+    .describe("When single values were wished. Another time makes a value that is desired already a new wish."),
   telemetry: z
     .strictObject({
       keep: z

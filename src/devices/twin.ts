@@ -19,6 +19,8 @@ export interface Wish {
   readonly at: number;
   /** When it ends by itself. */
   readonly until?: number;
+  /** When its author in the cloud wished it, by his own clock. It is only compared with itself. */
+  readonly askedAt?: number;
   readonly state: WishState;
   /** Fault code and message when it was refused. */
   readonly reason?: string;
@@ -29,7 +31,7 @@ export interface Wish {
 }
 
 /** A wish as somebody brings it, before anything became of it. */
-export type NewWish = Pick<Wish, "value" | "version" | "at" | "until">;
+export type NewWish = Pick<Wish, "value" | "version" | "at" | "until" | "askedAt">;
 
 /** Two wishes that did not know of each other: which one stands, and which one does not. */
 export interface Conflict {
@@ -72,14 +74,16 @@ export interface Judgement {
 
 /**
  * The twin after a wish of the cloud, which sends its whole wish again with every generation: only a value that
- * differs from what the cloud said last is a new wish. It replaces a wish of the site that its author could see; with
+ * differs from what the cloud said last is a new wish, and one that was asked for again since. It replaces a wish of the site that its author could see; with
  * one that he could not see it is in conflict, and the rule decides. The node alone decides, so both sides end up with
  * the same whatever was lost, repeated or late.
  */
 export function desireByCloud(twin: PropertyTwin, wish: NewWish, { rule, seen }: Judgement): PropertyTwin {
   const { heard, desired, conflict: _, ...rest } = twin;
   if (heard && heard.version >= wish.version) return twin;
-  if (heard && equal(heard.value, wish.value) && heard.until === wish.until) return { ...twin, heard: wish };
+  const isRenewed = wish.askedAt !== undefined && wish.askedAt !== heard?.askedAt;
+  if (heard && !isRenewed && equal(heard.value, wish.value) && heard.until === wish.until)
+    return { ...twin, heard: wish };
   const taken: PropertyTwin = { ...rest, heard: wish, desired: { ...wish, by: "cloud", ...PENDING } };
   if (desired?.by !== "site" || desired.version <= seen || equal(desired.value, wish.value)) return taken;
   const cloudWins = rule === "cloud" || (rule === "newest" && wish.at >= desired.at);

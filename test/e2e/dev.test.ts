@@ -62,6 +62,12 @@ describe("edgeadm run dev", () => {
     });
     const atSite = await ask("device", "set", "boiler-1", "setpoint=62", "--site", endpoints.edge);
     expect(atSite).toMatchObject({ code: 0, out: "boiler-1 setpoint=62 applied\n" });
+    await until(property("boiler-1", "setpoint"), (it) => it?.by === "site");
+    expect(await ask("device", "set", "boiler-1", "setpoint=61")).toMatchObject({
+      code: 0,
+      out: "boiler-1 setpoint=61 applied\n",
+    });
+    expect(await ask("device", "conflicts")).toMatchObject({ code: 0, out: "no conflicts\n" });
     expect(await ask("device", "set", "boiler-1", "setpoint=200")).toMatchObject({
       code: 1,
       out: "",

@@ -98,6 +98,33 @@ describe("edgeadm device", () => {
     expect(refused).toMatchObject({ code: 1, err: expect.stringContaining("it has: raise") });
   });
 
+  test("conflicts lists what both sides wished at once, with the commands that end it", async () => {
+    const site = ["--site", edge.api.url];
+    expect(await run("device", "conflicts", ...site)).toMatchObject({ code: 0, out: "no conflicts\n" });
+    const { spec, model, ...who } = meter("meter-1", { unit: 1 });
+    const properties = model.properties.map((it) => (it.name === "limit" ? { ...it, conflict: "manual" } : it));
+    await edge.twins.desire("meter-1", "limit", 50);
+    const desired = { ...spec, desired: { limit: 70 } };
+    await edge.supervisor.declare({ ...who, generation: 2, spec: desired, model: { ...model, properties } });
+
+    const { out } = await run("device", "conflicts", "meter-1", ...site);
+    expect(out).toMatch(
+      /^DEVICE +PROPERTY +RULE +WHEN +KEPT +LOST\nmeter-1 +limit +manual +\d+s ago +site: 50 +cloud: 70\n/,
+    );
+    expect(out).toContain("\nlimit of meter-1 is for you to decide:\n");
+    const asJson = JSON.parse((await run("device", "conflicts", ...site, "-o", "json")).out);
+    expect(asJson).toMatchObject([{ device: "meter-1", property: "limit", kept: { by: "site", value: 50 } }]);
+    expect(await run("device", "conflicts", ...site, "--node", "elsewhere")).toMatchObject({ out: "no conflicts\n" });
+
+    const [, take] = asJson[0].settle as readonly string[];
+    expect(take).toBe(`edgeadm device set meter-1 limit=70 --site ${edge.api.url}`);
+    expect(await run(...(take?.split(" ").slice(1) ?? []))).toMatchObject({
+      code: 0,
+      out: "meter-1 limit=70 applied\n",
+    });
+    expect(await run("device", "conflicts", ...site)).toMatchObject({ out: "no conflicts\n" });
+  });
+
   test("record writes what the replay of the driver plays back", async () => {
     const file = join(dir.path, "meter.ndjson");
     const { code, err } = await run("device", "record", "meter-1", "-s", "1", "-f", file, "--site", edge.api.url);

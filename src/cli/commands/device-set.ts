@@ -14,7 +14,8 @@ export const deviceSet = command({
   summary: "Wish values for properties, and wait for what becomes of it.",
   details:
     "Values are read by the type of the property in the model and checked before anything is sent. A wish that is still " +
-    "pending when the time is over is not lost: it is written as soon as the device can be reached.",
+    "pending when the time is over is not lost: it is written as soon as the device can be reached. Wishing what is " +
+    "desired already is a new wish: the device is told again, also when it refused or the site wished otherwise since.",
   args: {
     name: { help: "Name of the device." },
     wishes: { help: "PROPERTY=VALUE, such as setpoint=65 or pump=off.", many: true },
@@ -49,21 +50,12 @@ export const deviceSet = command({
     const waiting = options.wait ? outcomes.filter(({ state }) => state === "pending") : [];
     if (waiting.some(({ reason }) => reason === undefined))
       remark(world, `still pending after ${options.timeout}: it is written as soon as ${device.name} can be reached`);
-    const [overruled] = waiting.filter(({ reason }) => reason !== undefined);
-    if (overruled) remark(world, overruledText(device.name, overruled));
+    if (waiting.some(({ reason }) => reason !== undefined))
+      remark(world, `both sides wished at once: see edgeadm device conflicts ${device.name}`);
     const refused = outcomes.filter(({ state }) => state === "refused");
     if (refused.length > 0) throw refusal(device.name, refused);
   },
 });
-
-/** The cloud only tells the node what changed, so wishing the same once more says nothing new. */
-function overruledText(device: string, { property }: Outcome): string {
-  const back = JSON.stringify({ spec: { desired: { [property]: null } } });
-  return (
-    `wish ${property} at the site with --site URL, or take the cloud's earlier wish back and wish again: ` +
-    `kubectl patch device ${device} --type merge -p '${back}'`
-  );
-}
 
 /** A refused wish ends the command with 1, so that scripts notice. */
 function refusal(device: string, refused: readonly Outcome[]): Fault {

@@ -29,12 +29,8 @@ export async function openCluster(
   };
   return {
     async list(signal) {
-      const found = await Promise.all([kube.list(modelKind, signal), kube.list(deviceKind, signal)]);
-      return found.flatMap(({ items }, i) =>
-        items
-          .filter(({ metadata }) => metadata.namespace === namespace)
-          .map((item) => taggedOf(i === 0 ? "DeviceModel" : "Device", item)),
-      );
+      const found = await Promise.all([modelKind, deviceKind].map((kind) => kube.list(kind, { namespace }, signal)));
+      return found.flatMap(({ items }, i) => items.map((item) => taggedOf(i === 0 ? "DeviceModel" : "Device", item)));
     },
     async apply({ kind, name, spec, change }, signal) {
       if (change === "unchanged") return;

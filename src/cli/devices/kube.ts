@@ -29,11 +29,11 @@ const FOLLOW_MS = 1_000;
 /** Opens the devices of a cluster. */
 export async function openKubeDevices({ kubeconfig, namespace, clock }: KubeSourceOptions): Promise<DeviceSource> {
   const kube = naming(kubeconfig, openKube(await loadKubeconfig({ path: kubeconfig }), clock));
-  const isMine = ({ metadata }: ApiObject) => namespace === undefined || metadata.namespace === namespace;
+  const where = namespace === undefined ? {} : { namespace };
 
   async function get(name: string, signal: AbortSignal): Promise<ApiObject> {
     if (namespace === undefined) {
-      const found = (await kube.list(deviceKind, signal)).items.filter(({ metadata }) => metadata.name === name);
+      const found = (await kube.list(deviceKind, where, signal)).items.filter(({ metadata }) => metadata.name === name);
       if (found.length > 1)
         throw new Fault("USAGE_INVALID", `there are ${found.length} devices ${name}`, {
           hint: "Name one with --namespace.",
@@ -47,8 +47,11 @@ export async function openKubeDevices({ kubeconfig, namespace, clock }: KubeSour
   }
 
   async function list(signal: AbortSignal): Promise<readonly DeviceView[]> {
-    const [devices, models] = await Promise.all([kube.list(deviceKind, signal), kube.list(modelKind, signal)]);
-    return viewsOf(devices.items.filter(isMine), models.items);
+    const [devices, models] = await Promise.all([
+      kube.list(deviceKind, where, signal),
+      kube.list(modelKind, where, signal),
+    ]);
+    return viewsOf(devices.items, models.items);
   }
 
   return {
@@ -62,7 +65,7 @@ export async function openKubeDevices({ kubeconfig, namespace, clock }: KubeSour
       await using scope = new Scope(signal);
       const bell = new Bell();
       const ring = () => bell.ring();
-      const options = { kube, changed: ring, listed: ring, log: silent, clock };
+      const options = { kube, namespace, changed: ring, listed: ring, log: silent, clock };
       const devices = new Mirror({ ...options, kind: deviceKind });
       const models = new Mirror({ ...options, kind: modelKind });
       // The first look fails loudly when nobody is there; what comes later is retried for as long as it takes.
@@ -71,7 +74,7 @@ export async function openKubeDevices({ kubeconfig, namespace, clock }: KubeSour
       for (;;) {
         await bell.wait(signal);
         if (devices.hasListed && models.hasListed)
-          yield viewsOf([...devices.objects.values()].filter(isMine), [...models.objects.values()]);
+          yield viewsOf([...devices.objects.values()], [...models.objects.values()]);
         await clock.sleep(FOLLOW_MS, signal);
       }
     },
@@ -101,7 +104,10 @@ interface Asked {
   readonly waitMs: number;
 }
 
-/** Merges the wishes into `spec.desired` and looks at the status until it speaks of them. */
+/**
+ * Merges the wishes into `spec.desired`, each with its time, so that a value that is desired already is wished again,
+ * and looks at the status until it speaks of them. An end that an earlier wish had is not this one's.
+ */
 async function wish(
   { kube, clock }: { readonly kube: Kube; readonly clock: Clock },
   { name, namespace }: DeviceView,
@@ -109,9 +115,16 @@ async function wish(
   signal: AbortSignal,
 ): Promise<readonly Outcome[]> {
   const at = { name, ...(namespace === undefined ? {} : { namespace }) };
-  const desired = Object.fromEntries(wishes.map(({ property, value }) => [property, value]));
+  const allOf = <T>(of: (wish: Wish) => T) => Object.fromEntries(wishes.map((wish) => [wish.property, of(wish)]));
+  const now = new Date(clock.now()).toISOString();
+  const { desiredUntil } = (await kube.get(deviceKind, at, signal)).spec as Partial<DeviceSpec>;
+  const spec = {
+    desired: allOf(({ value }) => value),
+    desiredAt: allOf(() => now),
+    ...(desiredUntil ? { desiredUntil: allOf(() => null) } : {}),
+  };
   const until = clock.monotonic() + waitMs;
-  let device = await kube.patch(deviceKind, at, { spec: { desired } }, signal);
+  let device = await kube.patch(deviceKind, at, { spec }, signal);
   const { generation = 0 } = device.metadata;
   for (;;) {
     const status = (device.status ?? {}) as DeviceStatus;
@@ -121,7 +134,7 @@ async function wish(
       const property = view.properties.find(({ name }) => name === it.property);
       const isHeard = isRun && equal(property?.desired, it.value);
       const outcome = outcomeOf(property, it, isHeard);
-      // The registry has it already, or the rule of the property kept the other: this one is not a wish that waits.
+      // The rule of the property kept the other: this one is not a wish that waits.
       if (!isRun || isHeard || property?.by !== "site") return outcome;
       return { ...outcome, reason: `the site's wish ${JSON.stringify(property.desired)} stands` };
     });

@@ -8,8 +8,8 @@ import { type ApiObject, type Name, pathOf } from "./objects.ts";
 /** The verbs of a Kubernetes API that we use, and nothing that only one of them can do. */
 export interface Kube extends AsyncDisposable {
   get(kind: Kind, name: Name, signal: AbortSignal): Promise<ApiObject>;
-  /** All objects of a kind, in every namespace, and the version to watch from. */
-  list(kind: Kind, signal: AbortSignal): Promise<Listed>;
+  /** All objects of a kind, in one namespace or in every one, and the version to watch from. */
+  list(kind: Kind, where: Place, signal: AbortSignal): Promise<Listed>;
   create(kind: Kind, object: ApiObject, signal: AbortSignal): Promise<ApiObject>;
   /** Replaces an object; a resource version in it that is not the present one is a `Conflict`. */
   update(kind: Kind, object: ApiObject, signal: AbortSignal): Promise<ApiObject>;
@@ -28,7 +28,10 @@ export interface Listed {
   readonly resourceVersion: string;
 }
 
-export interface WatchFrom {
+/** Where to look. Without a namespace everywhere, which takes the right to see everything. */
+export type Place = Pick<Partial<Name>, "namespace">;
+
+export interface WatchFrom extends Place {
   readonly resourceVersion: string;
   readonly timeoutMs: number;
 }
@@ -58,8 +61,8 @@ export function openKube(access: Access, clock: Pick<Clock, "monotonic"> = syste
       const path = pathOf(kind, name);
       return ask(`GET ${path}`, { method: "GET", path }, signal) as Promise<ApiObject>;
     },
-    async list(kind, signal) {
-      const path = pathOf(kind);
+    async list(kind, where, signal) {
+      const path = pathOf(kind, where);
       const items: ApiObject[] = [];
       let next = "";
       let resourceVersion: string | undefined;
@@ -81,8 +84,8 @@ export function openKube(access: Access, clock: Pick<Clock, "monotonic"> = syste
       const path = pathOf(kind, name);
       await ask(`DELETE ${path}`, { method: "DELETE", path }, signal);
     },
-    async *watch(kind, { resourceVersion, timeoutMs }, signal) {
-      const path = pathOf(kind);
+    async *watch(kind, { resourceVersion, timeoutMs, ...where }, signal) {
+      const path = pathOf(kind, where);
       const query = new URLSearchParams({
         watch: "true",
         allowWatchBookmarks: "true",
@@ -106,6 +109,6 @@ function nameOf(object: ApiObject): Name {
   return { name: object.metadata.name, ...placeOf(object) };
 }
 
-function placeOf({ metadata: { namespace } }: ApiObject): Partial<Name> {
+function placeOf({ metadata: { namespace } }: ApiObject): Place {
   return namespace === undefined ? {} : { namespace };
 }

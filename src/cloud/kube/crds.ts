@@ -31,7 +31,7 @@ export async function applyCrds({ kube, log, clock }: CrdPorts, signal: AbortSig
       if (!isRefused(error, "Forbidden")) throw error;
       log.warn("CRD can not be applied, using what is there", { crd: name, error });
       // Who may not see the definition may still use what it defines.
-      await kube.list(i === 0 ? modelKind : deviceKind, signal);
+      await kube.list(i === 0 ? modelKind : deviceKind, {}, signal);
     }
   }
 }

@@ -3,7 +3,7 @@ import type { Clock } from "#std/clock";
 import { deadline } from "#std/deadline";
 import { Fault } from "#std/fault";
 import type { Log } from "#std/log";
-import type { Kube } from "./client.ts";
+import type { Kube, Place } from "./client.ts";
 import { type ApiObject, keyOf } from "./objects.ts";
 import { isRefused } from "./refusal.ts";
 
@@ -17,6 +17,8 @@ export interface Change {
 export interface MirrorOptions {
   readonly kube: Kube;
   readonly kind: Kind;
+  /** Without it, the objects of all namespaces. */
+  readonly namespace?: string | undefined;
   /** Called after the copy changed, once for each difference; it must not throw. */
   readonly changed: (change: Change) => void;
   /** Called when the copy is complete, after each listing. */
@@ -60,6 +62,11 @@ export class Mirror {
     return this.#hasListed;
   }
 
+  get #where(): Place {
+    const { namespace } = this.#options;
+    return namespace === undefined ? {} : { namespace };
+  }
+
   /** How often everything was listed. */
   get lists(): number {
     return this.#relists;
@@ -94,7 +101,7 @@ export class Mirror {
 
   async #list(signal: AbortSignal): Promise<string> {
     const { kube, kind } = this.#options;
-    const { items, resourceVersion } = await kube.list(kind, signal);
+    const { items, resourceVersion } = await kube.list(kind, this.#where, signal);
     this.#relists++;
     const gone = new Set(this.#objects.keys());
     for (const object of items) {
@@ -113,7 +120,11 @@ export class Mirror {
     const timeoutMs = Math.round(watchMs * (0.75 + Math.random() / 4));
     using limit = deadline(timeoutMs + MARGIN_MS, signal);
     try {
-      for await (const { type, object } of kube.watch(kind, { resourceVersion, timeoutMs }, limit.signal)) {
+      for await (const { type, object } of kube.watch(
+        kind,
+        { ...this.#where, resourceVersion, timeoutMs },
+        limit.signal,
+      )) {
         if (type === "ERROR") throw ended(object);
         if (type === "ADDED" || type === "MODIFIED") this.#put(object);
         if (type === "DELETED") this.#remove(keyOf(object.metadata));

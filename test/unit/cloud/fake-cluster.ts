@@ -93,8 +93,10 @@ export async function openFakeCluster(): Promise<FakeCluster> {
     watchers.add(watcher);
     response.on("close", () => watchers.delete(watcher));
   }
-  function list(path: string, query: URLSearchParams): object {
-    const all = [...of(path).values()];
+  function list(path: string, namespace: string | undefined, query: URLSearchParams): object {
+    const all = [...of(path).values()].filter(
+      ({ metadata }) => (namespace ?? metadata.namespace) === metadata.namespace,
+    );
     const start = Number(query.get("continue") ?? 0);
     const end = start + Number(query.get("limit") ?? all.length);
     const more = end < all.length ? { continue: String(end) } : {};
@@ -112,7 +114,7 @@ export async function openFakeCluster(): Promise<FakeCluster> {
     const refuse = (code: number, reason: string) =>
       send(code, { kind: "Status", code, reason, message: `${reason}: ${url.pathname}` });
     if (failWith !== undefined) return refuse(failWith, "InternalError");
-    const { path, key, isStatus } = split(url.pathname);
+    const { path, namespace, key, isStatus } = split(url.pathname);
     const body = JSON.parse((await read(request)) || "{}") as ApiObject;
     if (key === undefined) {
       if (method === "POST") {
@@ -120,7 +122,7 @@ export async function openFakeCluster(): Promise<FakeCluster> {
         return send(201, put(path, body));
       }
       if (url.searchParams.has("watch")) return watch(path, Number(url.searchParams.get("resourceVersion")), response);
-      return send(200, list(path, url.searchParams));
+      return send(200, list(path, namespace, url.searchParams));
     }
     const present = of(path).get(key);
     if (!present) return refuse(404, "NotFound");
@@ -170,11 +172,11 @@ export async function openFakeCluster(): Promise<FakeCluster> {
 }
 
 /** Collection, object and subresource in a path such as `/apis/g/v/namespaces/ns/devices/name/status`. */
-function split(pathname: string): { path: string; key: string | undefined; isStatus: boolean } {
+function split(pathname: string) {
   const match = /^(\/api\/[^/]+|\/apis\/[^/]+\/[^/]+)(?:\/namespaces\/([^/]+))?\/([^/]+)(?:\/([^/]+))?(\/status)?$/;
   const [, base = "", namespace, plural = "", name, status] = match.exec(pathname) ?? [];
   const key = name === undefined ? undefined : namespace === undefined ? name : `${namespace}/${name}`;
-  return { path: `${base}/${plural}`, key, isStatus: status !== undefined };
+  return { path: `${base}/${plural}`, namespace, key, isStatus: status !== undefined };
 }
 
 /** Merge patch. **Source:** RFC 7396, section 2. */

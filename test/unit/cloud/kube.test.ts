@@ -48,7 +48,7 @@ const apply = (n: number, spec: object = {}) => cluster.apply(deviceKind, boiler
 
 test("a list of any length is read page by page", async () => {
   for (let i = 0; i < 1203; i++) apply(i);
-  const { items } = await kube.list(deviceKind, end.signal);
+  const { items } = await kube.list(deviceKind, {}, end.signal);
   expect(items).toHaveLength(1203);
   expect(cluster.requests).toHaveLength(3);
 });
@@ -68,10 +68,13 @@ test("a refusal says why, so that callers can tell one from the other", async ()
 
 test("a cluster in trouble, or none at all, is unreachable and may be asked again", async () => {
   cluster.failWith = 503;
-  await expect(kube.list(deviceKind, end.signal)).rejects.toMatchObject({ code: "CLUSTER_UNREACHABLE", retry: true });
+  await expect(kube.list(deviceKind, {}, end.signal)).rejects.toMatchObject({
+    code: "CLUSTER_UNREACHABLE",
+    retry: true,
+  });
   cluster.failWith = undefined;
   await using nobody = openKube({ ...cluster.access, url: "http://127.0.0.1:1" });
-  await expect(nobody.list(deviceKind, end.signal)).rejects.toMatchObject({ code: "CLUSTER_UNREACHABLE" });
+  await expect(nobody.list(deviceKind, {}, end.signal)).rejects.toMatchObject({ code: "CLUSTER_UNREACHABLE" });
 });
 
 test("a status is patched alone, and only what is named in it", async () => {

@@ -6,12 +6,13 @@ import { type ConflictRule, conflictRule, desireByCloud, desireBySite, type Prop
 /** What may happen between two people who wish and the line between them. */
 type Step =
   | { readonly do: "cloud wishes" | "site wishes"; readonly value: number }
-  | { readonly do: "cloud looks" | "declare" | "report" | "lose" | "repeat" | "restart" };
+  | { readonly do: "cloud insists" | "cloud looks" | "declare" | "report" | "lose" | "repeat" | "restart" };
 
 interface Declared {
   readonly value: number;
   readonly version: number;
   readonly at: number;
+  readonly askedAt: number;
   readonly seen: number;
 }
 
@@ -19,7 +20,7 @@ interface Declared {
 class World {
   twin: PropertyTwin = {};
   status: PropertyTwin = {};
-  spec = { value: 0, generation: 1 };
+  spec = { value: 0, generation: 1, askedAt: 0 };
   clock = 0;
   readonly rule: ConflictRule;
   #observed: Declared | undefined;
@@ -35,7 +36,10 @@ class World {
     this.clock++;
     switch (step.do) {
       case "cloud wishes":
-        this.spec = { value: step.value, generation: this.spec.generation + 1 };
+        this.spec = { ...this.spec, value: step.value, generation: this.spec.generation + 1 };
+        return;
+      case "cloud insists":
+        this.spec = { ...this.spec, askedAt: this.clock, generation: this.spec.generation + 1 };
         return;
       case "site wishes":
         this.twin = desireBySite(this.twin, { value: step.value, version: ++this.#siteVersion, at: this.clock });
@@ -45,7 +49,8 @@ class World {
         if (this.#observed?.version !== this.spec.generation) {
           const { desired } = this.status;
           const seen = desired?.by === "site" ? desired.version : 0;
-          this.#observed = { value: this.spec.value, version: this.spec.generation, at: this.clock, seen };
+          const { value, generation, askedAt } = this.spec;
+          this.#observed = { value, version: generation, at: this.clock, askedAt, seen };
         }
         this.#down.push(this.#observed);
         return;
@@ -85,7 +90,7 @@ class World {
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ do: fc.constantFrom("cloud wishes", "site wishes"), value: fc.integer({ min: 0, max: 3 }) }),
-  fc.record({ do: fc.constantFrom("cloud looks", "declare", "report", "lose", "repeat", "restart") }),
+  fc.record({ do: fc.constantFrom("cloud insists", "cloud looks", "declare", "report", "lose", "repeat", "restart") }),
 ) as fc.Arbitrary<Step>;
 
 test("both sides end up with the same wish under any schedule", () => {
@@ -142,6 +147,17 @@ test.each([
   const { twin } = quarrel(rule, first);
   expect([twin.desired?.value, twin.desired?.by]).toEqual([value, by]);
   expect(twin.conflict?.kept).toEqual({ by, value });
+});
+
+test("a wish that is asked for again stands against one that its author saw", () => {
+  const world = new World("site");
+  world.settle();
+  world.step({ do: "site wishes", value: 2 });
+  world.settle();
+  expect(world.twin.desired).toMatchObject({ value: 2, by: "site" });
+  world.step({ do: "cloud insists" });
+  world.settle();
+  expect(world.twin.desired).toMatchObject({ value: 0, by: "cloud" });
 });
 
 test("a wish whose author saw the other's is no conflict", () => {

@@ -96,6 +96,31 @@ describe("the wish", () => {
   });
 });
 
+describe("a wish that is asked for again", () => {
+  const again = (twin: PropertyTwin, askedAt: number, version = 2) =>
+    hearCloud(twin, { value: 70, version, at: 0, askedAt }, knowing);
+
+  test("is new, though the value is the same: after a refusal, or when the site overruled it", () => {
+    for (const twin of [refused, applied, desireBySite(applied, 50, 1, 9)])
+      expect(again(twin, 1).desired).toMatchObject({ value: 70, by: "cloud", state: "pending", attempts: 0 });
+  });
+
+  test("is heard once, whatever else the cloud declares afterwards", () => {
+    const overruled = desireBySite(again(applied, 1), 50, 1, 9);
+    expect(again(overruled, 1, 3).desired).toMatchObject({ value: 50, by: "site" });
+    expect(desireByCloud(overruled, 70, 4, 0).desired).toMatchObject({ value: 50, by: "site" });
+  });
+
+  test("settles a conflict that waits for a person", () => {
+    const site = desireBySite(desireByCloud({}, 60, 1, 0), 50, 1, 9);
+    const open = hearCloud(site, { value: 70, version: 2, at: 10 }, { rule: "manual", seen: 0 });
+    expect(open).toMatchObject({ desired: { value: 50 }, conflict: { rule: "manual" } });
+    const taken = hearCloud(open, { value: 70, version: 3, at: 20, askedAt: 20 }, { rule: "manual", seen: 1 });
+    expect(taken.desired).toMatchObject({ value: 70, by: "cloud" });
+    expect(taken.conflict).toBeUndefined();
+  });
+});
+
 describe("a conflict", () => {
   const site = desireBySite(desireByCloud({}, 70, 1, 0), 50, 4, 100);
   const hear = (rule: Judgement["rule"], at = 200, seen = 3) =>
