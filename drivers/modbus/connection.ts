@@ -1,14 +1,15 @@
-import type { Connection, Exchange, Lesson, Point, Reading } from "#devices/driver";
+import type { Connection, Lesson, Point, Reading } from "#devices/driver";
 import { deadline } from "#std/deadline";
 import { Fault } from "#std/fault";
+import { Ring } from "#std/ring";
 import { fill } from "./fill.ts";
 import { readIdentity } from "./identity.ts";
 import { type Learned, learn, type Piece, remember } from "./lessons.ts";
 import { openPatience, type Waits } from "./patience.ts";
 import { checkWrite, readAnswer, readRequest, writeRequest } from "./pdu.ts";
 import { plan, replan, type Span, split } from "./plan.ts";
-import { Ring } from "./ring.ts";
 import type { ModbusAddress, ModbusStation } from "./schema.ts";
+import type { ModbusExchange } from "./tell.ts";
 import type { Transport } from "./transport.ts";
 
 /** How long a lesson is believed. After it the device is asked afresh: it may have been replaced or reprogrammed. */
@@ -28,7 +29,7 @@ interface Visit {
 /** What a connection is told beside its transport. */
 export interface ConnectionOptions extends Partial<Waits> {
   /** Gets each exchange when it is over. */
-  readonly onExchange?: ((exchange: Exchange) => void) | undefined;
+  readonly onExchange?: ((exchange: ModbusExchange) => void) | undefined;
 }
 
 /** A connection with all that is optional elsewhere. */
@@ -49,7 +50,7 @@ export function openConnection(
   const visits = new WeakMap<readonly Point<ModbusAddress>[], Map<number, Visit>>();
   const lessons = new Map<number, readonly Lesson[]>();
   const patience = openPatience({ ...patient, ...waits });
-  const ring = new Ring<Exchange>(KEPT_EXCHANGES);
+  const ring = new Ring<ModbusExchange>(KEPT_EXCHANGES);
 
   return {
     async read(station, points, signal) {
@@ -188,7 +189,7 @@ export function openConnection(
     const at = now();
     const start = performance.now();
     const note = (answer: Uint8Array | undefined, error: string | undefined) => {
-      const exchange: Exchange = {
+      const exchange: ModbusExchange = {
         at,
         ms: performance.now() - start,
         request: withUnit(unit, pdu),

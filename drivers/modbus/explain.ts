@@ -1,5 +1,5 @@
 /** Shows the planner's work: what would be asked of a device, what of it is waste, and how long it takes on its link. */
-import type { Exchange, Experience, Plan, PlanRow, Point } from "#devices/driver";
+import type { Experience, Plan, PlanRow, Point } from "#devices/driver";
 import { bitsOf, silenceMs } from "./dial.ts";
 import type { ModbusLink, SerialLink } from "./link.ts";
 import { readRequest } from "./pdu.ts";
@@ -64,12 +64,6 @@ export function explain(
       warning: `one visit takes ${Math.ceil(cycleMs)} ms, the link's timeout is ${link.timeoutMs} ms`,
     }),
   };
-}
-
-/** The middle one of the answered exchanges, in milliseconds; undefined when there is none. */
-export function roundTripMs(exchanges: readonly Exchange[]): number | undefined {
-  const times = exchanges.filter(({ answer }) => answer).map(({ ms }) => ms);
-  return times.sort((a, b) => a - b)[times.length >> 1];
 }
 
 function basisOf(link: ModbusLink, measuredMs: number | undefined): string {

@@ -5,13 +5,13 @@
  *
  * **Source:** Modbus Application Protocol Specification V1.1b3.
  */
-import type { Driver, Exchange } from "#devices/driver";
+import type { Driver } from "#devices/driver";
 import { openConnection } from "./connection.ts";
 import { dial as dialLink } from "./dial.ts";
 import { explain } from "./explain.ts";
 import { link, type ModbusLink } from "./link.ts";
 import { address, type ModbusAddress, type ModbusStation, station } from "./schema.ts";
-import { tell } from "./tell.ts";
+import { type ModbusExchange, tell } from "./tell.ts";
 import type { Dial } from "./transport.ts";
 
 /** What the driver is made of; a test passes its own. */
@@ -21,7 +21,7 @@ export interface ModbusOptions {
   /** Milliseconds since the Unix epoch. @default the machine's clock */
   readonly now?: () => number;
   /** Gets every exchange of every link when it is over, such as to record them. */
-  readonly onExchange?: (exchange: Exchange) => void;
+  readonly onExchange?: (exchange: ModbusExchange) => void;
 }
 
 /** The Modbus driver. */
@@ -38,6 +38,6 @@ export function modbus({
     connect: async (link, signal) => openConnection(await dial(link, signal), now, { ...link, onExchange }),
     plan: (link, station, points, known) => explain(points, station, link, known),
     tell,
-    isWith: ({ unit }, { request }) => request[0] === unit,
+    isWith: ({ unit }, { request }: ModbusExchange) => request[0] === unit,
   };
 }

@@ -19,8 +19,13 @@ const verbs: Readonly<Record<number, string>> = {
 /** Functions whose requests name a first and a number. */
 const ranges = new Set<number>([1, 2, 3, 4, 15, 16, 23]);
 
+/** An exchange with a unit: nothing comes by itself. */
+export interface ModbusExchange extends Exchange<Uint8Array> {
+  readonly request: Uint8Array;
+}
+
 /** Puts the bytes of an exchange into words, for whoever asks why a value is bad. */
-export function tell({ request, answer, error }: Exchange): Told {
+export function tell({ request, answer, error }: ModbusExchange): Told {
   const [unit = 0, code = 0] = request;
   const verb = verbs[code] ?? "do something";
   const asked = `unit ${unit}: ${verb}${placeOf(request)} (function ${code})`;

@@ -21,6 +21,11 @@ export interface Driver<Link = unknown, Station = unknown, Address = unknown, Co
   /** Where one property lives in that device: `address` of a property. */
   readonly address: Schema<Address>;
   /**
+   * Longest time that one request to a device may take: a visit, a write, a description, with its repetitions, in
+   * milliseconds. Absent when it is the link's `timeoutMs` for all of them, or 1 s.
+   */
+  timeoutMs?(link: Link, station: Station): number;
+  /**
    * Whether the device pushes this point by itself, so that it is watched and not polled. Absent when nothing is pushed.
    */
   isPushed?(station: Station, address: Address): boolean;
@@ -90,18 +95,28 @@ export interface Lesson {
   readonly until: number;
 }
 
+/**
+ * What is said on a link: bytes as the protocol has them, without what only carries them (for Modbus unit and PDU), or
+ * JSON where it has services rather than bytes (OPC UA).
+ */
+export type Content = Uint8Array | { readonly [name: string]: Value };
+
 /** One request on a link and what came of it. */
-export interface Exchange {
-  /** When it was sent, in milliseconds since the Unix epoch. */
+export interface Exchange<Said extends Content = Content> {
+  /** When it was sent or, without a request, when the answer came, in milliseconds since the Unix epoch. */
   readonly at: number;
   /** How long it took, in milliseconds. */
   readonly ms: number;
-  /** The bytes as the protocol has them, without what only carries them: for Modbus unit and PDU. */
-  readonly request: Uint8Array;
-  /** Undefined when none came. */
-  readonly answer: Uint8Array | undefined;
+  /** Undefined when the device said something by itself. */
+  readonly request: Said | undefined;
+  /** Undefined when none came; empty bytes when none was due. */
+  readonly answer: Said | undefined;
   /** What was wrong, in words; absent when all was well. */
   readonly error?: string;
+  /** What the driver made of the answer, in words, such as `2 frames, the checksum is right`. */
+  readonly note?: string;
+  /** Which station it was with, where the content does not tell. */
+  readonly station?: string;
 }
 
 /** An exchange as people read it. */

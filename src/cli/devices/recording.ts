@@ -1,13 +1,7 @@
+import { recorded } from "#devices/recording";
 import { parse, z } from "#std/schema";
 
-const exchange = z.object({
-  at: z.number(),
-  ms: z.number(),
-  request: z.string(),
-  answer: z.string().optional(),
-  error: z.string().optional(),
-});
-const line = z.union([z.object({ missed: z.literal(true) }), exchange]);
+const line = z.union([z.object({ missed: z.literal(true) }), recorded]);
 
 /** A line of the node's answer as a line of a recording; undefined when it says that some are missing. */
 export function recordingLine(answer: unknown): string | undefined {

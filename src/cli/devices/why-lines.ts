@@ -92,31 +92,40 @@ function exchangeLines(exchanges: readonly ExchangeView[] | undefined, nowMs: nu
   if (!exchanges) return [labelled("Exchanges", "none are kept by this driver")];
   const last = exchanges.at(-1);
   if (!last) return [labelled("Exchanges", "none yet")];
-  const wrong = exchanges.findLast(({ error, answer }) => error !== undefined || answer === undefined);
-  const times = exchanges.map(({ ms, answer }) => (answer === undefined ? undefined : ms));
-  const answered = times.filter((ms) => ms !== undefined);
-  const figures = spread(answered);
-  const silent = exchanges.length - answered.length;
+  const wrong = exchanges.findLast(({ error, outcome }) => error !== undefined || outcome === "unanswered");
   return [
-    labelled(
-      "Round trip",
-      [
-        sparkline(times),
-        ...(figures ? [`min ${ms(figures.min)}, median ${ms(figures.median)}, max ${ms(figures.max)}`] : []),
-        ...(silent > 0 ? [`${silent} of ${exchanges.length} unanswered`] : []),
-      ].join("  "),
-    ),
+    ...roundTripLines(exchanges.filter(({ outcome }) => outcome !== "told")),
     ...exchangeOf(wrong && wrong !== last ? "Last good" : "Last", last, nowMs),
     ...(wrong && wrong !== last ? exchangeOf("Last bad", wrong, nowMs) : []),
   ];
 }
 
-function exchangeOf(label: string, { at, ms: took, request, answer, error, asked, said }: ExchangeView, nowMs: number) {
+function roundTripLines(asked: readonly ExchangeView[]): readonly string[] {
+  if (asked.length === 0) return [];
+  const times = asked.map(({ ms, outcome }) => (outcome === "unanswered" ? undefined : ms));
+  const answered = times.filter((ms) => ms !== undefined);
+  const figures = spread(answered);
+  const silent = asked.length - answered.length;
+  const parts = [
+    sparkline(times),
+    ...(figures ? [`min ${ms(figures.min)}, median ${ms(figures.median)}, max ${ms(figures.max)}`] : []),
+    ...(silent > 0 ? [`${silent} of ${asked.length} unanswered`] : []),
+  ];
+  return [labelled("Round trip", parts.join("  "))];
+}
+
+function exchangeOf(label: string, exchange: ExchangeView, nowMs: number): readonly string[] {
+  const { at, ms: took, outcome, request, answer, error, asked, said } = exchange;
+  const after = outcome === "told" ? "" : `   after ${ms(took)}`;
+  const came = outcome === "unanswered" ? "no answer" : bytes(answer ?? "");
+  const words = error ?? said;
+  // What has no bytes has words instead.
+  const heard = outcome !== "unanswered" && answer === undefined ? (words ?? "an answer") : came;
   return [
     labelled(label, `${age(nowMs - at)} ago${asked === undefined ? "" : `, ${asked}`}`),
-    labelled("", `> ${bytes(request)}`),
-    labelled("", `< ${answer === undefined ? "no answer" : bytes(answer)}   after ${ms(took)}`),
-    ...[error ?? said].flatMap((text) => (text === undefined ? [] : [labelled("", `  ${shorten(text)}`)])),
+    ...(request === undefined ? [] : [labelled("", `> ${bytes(request)}`)]),
+    ...(heard === "" ? [] : [labelled("", `< ${shorten(heard)}${after}`)]),
+    ...(words === undefined || words === heard ? [] : [labelled("", `  ${shorten(words)}`)]),
   ];
 }
 

@@ -1,6 +1,7 @@
 /** What a bus shows of itself and of one of its devices; the texts for it are made here, the facts by the bus. */
 import type { Connection, Driver, Exchange, Lesson } from "#devices/driver";
 import type { Device } from "#devices/expand";
+import { hexOf } from "#devices/recording";
 import type { DeviceTwin } from "../device-twin.ts";
 import type { CircuitView } from "./circuit.ts";
 import type { Turns } from "./turns.ts";
@@ -27,11 +28,13 @@ export interface VisitView {
   readonly next: number;
 }
 
-/** An exchange as JSON carries it: bytes in hex, and in words where the driver has some. */
+/** An exchange as people see it: bytes in hex, where there are some, and in words where the driver has some. */
 export interface ExchangeView {
   readonly at: number;
   readonly ms: number;
-  readonly request: string;
+  /** `told` is what nobody asked for, or what nobody had to answer. */
+  readonly outcome: "answered" | "unanswered" | "told";
+  readonly request?: string;
   readonly answer?: string;
   readonly error?: string;
   readonly asked?: string;
@@ -102,16 +105,22 @@ export function exchangeView(driver: Pick<Driver, "tell">, exchange: Exchange): 
   return {
     at,
     ms: Math.round(ms * 1000) / 1000,
-    request: hex(request),
-    ...(answer ? { answer: hex(answer) } : {}),
+    outcome: outcomeOf(exchange),
+    ...(request instanceof Uint8Array ? { request: hexOf(request) } : {}),
+    ...(answer instanceof Uint8Array ? { answer: hexOf(answer) } : {}),
     ...(error === undefined ? {} : { error }),
     ...driver.tell?.(exchange),
   };
 }
 
+function outcomeOf({ request, answer }: Pick<Exchange, "request" | "answer">): ExchangeView["outcome"] {
+  if (answer === undefined) return "unanswered";
+  return request === undefined || (answer instanceof Uint8Array && answer.length === 0) ? "told" : "answered";
+}
+
 /** The middle of the measured times from request to answer, in milliseconds; undefined when nothing was answered. */
-export function roundTripMs(exchanges: readonly Pick<Exchange, "ms" | "answer">[]): number | undefined {
-  const times = exchanges.filter(({ answer }) => answer !== undefined).map(({ ms }) => ms);
+export function roundTripMs(exchanges: readonly Pick<Exchange, "ms" | "request" | "answer">[]): number | undefined {
+  const times = exchanges.filter((exchange) => outcomeOf(exchange) === "answered").map(({ ms }) => ms);
   return times.sort((a, b) => a - b)[times.length >> 1];
 }
 
@@ -122,8 +131,4 @@ export function addressOf(link: unknown): string {
   if (host !== undefined) return `${host}${port === undefined ? "" : `:${port}`}`;
   if (usb !== undefined) return `usb ${JSON.stringify(usb)}`;
   return String(path ?? endpoint ?? file ?? name ?? JSON.stringify(link));
-}
-
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex");
 }

@@ -2,6 +2,7 @@
 import { Readable } from "node:stream";
 import type { Exchange } from "#devices/driver";
 import type { Device } from "#devices/expand";
+import { formatExchange } from "#devices/recording";
 import type { Clock } from "#std/clock";
 import { Fault } from "#std/fault";
 import type { Routes } from "#std/http";
@@ -10,7 +11,6 @@ import type { DeviceTwin } from "../device-twin.ts";
 import { paths } from "../openapi.ts";
 import type { Twins } from "../twins.ts";
 import { followExchanges } from "./exchanges.ts";
-import { exchangeView } from "./inspect.ts";
 import { planOf } from "./plan.ts";
 import type { Supervisor } from "./supervisor.ts";
 import { whyOf } from "./why.ts";
@@ -69,7 +69,7 @@ async function* lines(exchanges: AsyncIterable<Exchange | undefined>): AsyncGene
 
 /** As a recording has it; a line with `missed` says that some went by too quickly. */
 function lineOf(exchange: Exchange | undefined): string {
-  return `${JSON.stringify(exchange ? exchangeView({}, exchange) : { missed: true })}\n`;
+  return `${exchange ? formatExchange(exchange) : JSON.stringify({ missed: true })}\n`;
 }
 
 /** @throws {Fault} `DEVICE_UNKNOWN` when the declaration can not be driven. */

@@ -3,6 +3,7 @@ import { describe, expect, test } from "@jest/globals";
 import { planLines } from "#cli/devices/plan-lines";
 import { lessonOf, ms, percent, span, whyLines } from "#cli/devices/why-lines";
 import { sparkline, spread } from "#cli/sparkline";
+import type { Inspection } from "#edge/devices/inspect";
 import type { Why } from "#edge/devices/why";
 
 const now = 1_700_000_100_000;
@@ -66,13 +67,22 @@ const why: Why = {
       {
         at: now - 2_000,
         ms: 4,
+        outcome: "answered",
         request: "0103",
         answer: "018302",
         error: "illegal data address",
         asked: "read",
         said: "no",
       },
-      { at: now - 1_000, ms: 2, request: "0103", answer: "01", asked: "read", said: "1 register: 0001" },
+      {
+        at: now - 1_000,
+        ms: 2,
+        outcome: "answered",
+        request: "0103",
+        answer: "01",
+        asked: "read",
+        said: "1 register: 0001",
+      },
     ],
     learned: [],
   },
@@ -117,12 +127,34 @@ describe("why a device is as it is", () => {
 
   test("counts what was not answered, and lists no more bad properties than fit", () => {
     const complaints = Array.from({ length: 40 }, (_, i) => ({ property: `p${i}`, reason: "not read yet" }));
-    const silent = { at: now, ms: 1_000, request: "0203", error: "unit 2 did not answer" };
+    const silent = {
+      at: now,
+      ms: 1_000,
+      outcome: "unanswered",
+      request: "0203",
+      error: "unit 2 did not answer",
+    } as const;
     const bus = why.bus && { ...why.bus, exchanges: [silent] };
     const text = whyLines({ ...why, complaints, ...(bus ? { bus } : {}) }, now).join("\n");
     expect(text).toContain("and 28 more");
     expect(text).toContain("×  1 of 1 unanswered");
     expect(text).toContain("< no answer   after 1000 ms");
+  });
+
+  test("has words where there are no bytes, and no round trip where nobody asked", () => {
+    const pushed = { at: now, ms: 0, outcome: "told", said: "2 values: s=A = 1, s=B = 2" } as const;
+    const asked = { at: now, ms: 3, outcome: "answered", asked: "read 1 item: s=A", said: "1 value: s=A = 1" } as const;
+    const linesOf = (exchanges: Inspection["exchanges"]) =>
+      whyLines({ ...why, ...(why.bus ? { bus: { ...why.bus, exchanges } } : {}) }, now);
+    const both = linesOf([asked, pushed]);
+    expect(both).toContain("Round trip  ▁  min 3 ms, median 3 ms, max 3 ms");
+    expect(both.slice(-3)).toEqual([
+      "Last        0s ago",
+      "            < 2 values: s=A = 1, s=B = 2",
+      "Identity    vendor Acme",
+    ]);
+    expect(linesOf([pushed]).some((line) => line.startsWith("Round trip"))).toBe(false);
+    expect(linesOf([asked])).toContain("            < 1 value: s=A = 1   after 3 ms");
   });
 
   test("says what to do when the declaration can not be driven", () => {

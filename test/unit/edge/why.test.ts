@@ -76,6 +76,7 @@ describe("exchanges", () => {
     expect(exchangeView({ tell }, exchange(1.23456))).toEqual({
       at: 0,
       ms: 1.235,
+      outcome: "answered",
       request: "0103",
       answer: "01",
       asked: "unit 1: read",
@@ -84,14 +85,23 @@ describe("exchanges", () => {
     expect(exchangeView({}, { ...exchange(1), answer: undefined, error: "silent" })).toEqual({
       at: 0,
       ms: 1,
+      outcome: "unanswered",
       request: "0103",
       error: "silent",
     });
   });
 
+  test("without bytes are told in words alone", () => {
+    const tell = () => ({ asked: "read 1 item", said: "1 value" });
+    const view = exchangeView({ tell }, { ...exchange(1), request: { read: ["s=A"] }, answer: { values: [1] } });
+    expect(view).toEqual({ at: 0, ms: 1, outcome: "answered", asked: "read 1 item", said: "1 value" });
+    expect(exchangeView({}, { ...exchange(0), request: undefined }).outcome).toBe("told");
+  });
+
   test("have a middle that the silent ones do not move", () => {
-    expect(roundTripMs([exchange(5), exchange(1), exchange(9), { ms: 1_000, answer: undefined }])).toBe(5);
+    expect(roundTripMs([exchange(5), exchange(1), exchange(9), { ...exchange(1_000), answer: undefined }])).toBe(5);
     expect(roundTripMs([])).toBeUndefined();
+    expect(roundTripMs([{ ...exchange(0), request: undefined }])).toBeUndefined();
   });
 
   test("that are new are found by the last that was told", () => {
