@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { cloudConfig } from "#cloud/config";
+import { driverNames } from "#devices/driver-names";
 import { Fault } from "#std/fault";
 import { parse, z } from "#std/schema";
 import { parseYaml } from "#std/yaml";
@@ -18,12 +19,14 @@ const log = z
   .describe("Least level that is logged.");
 
 /** The file of `edgeadm run cloud --config`: what the cloud is told, and what the program around it is. */
-export const cloudFile = cloudConfig.extend({ registry: registry.optional(), log }).superRefine((file, context) => {
-  const wrong = (message: string) => context.addIssue({ code: "custom", path: [], message });
-  if (file.registry && file.kubernetes) wrong("give either kubernetes or registry, not both");
-  if (!file.registry && !file.kubernetes)
-    wrong("give kubernetes: { kubeconfig: FILE }, or registry: {} for the embedded one");
-});
+export const cloudFile = cloudConfig
+  .extend({ registry: registry.optional(), drivers: driverNames, log })
+  .superRefine((file, context) => {
+    const wrong = (message: string) => context.addIssue({ code: "custom", path: [], message });
+    if (file.registry && file.kubernetes) wrong("give either kubernetes or registry, not both");
+    if (!file.registry && !file.kubernetes)
+      wrong("give kubernetes: { kubeconfig: FILE }, or registry: {} for the embedded one");
+  });
 export type CloudFile = z.output<typeof cloudFile>;
 
 /** Reads the file, its paths from the working directory. @throws {Fault} `CONFIG_INVALID` */

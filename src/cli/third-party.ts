@@ -1,10 +1,18 @@
-/** Drivers of others: packages or files that the configuration of a node names. */
+/** Drivers of others: packages or files that a configuration or an option names. */
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Driver, DriverTable } from "#devices/driver";
+import { driverNames } from "#devices/driver-names";
 import { Fault } from "#std/fault";
-import { z } from "#std/schema";
+import { parse, z } from "#std/schema";
+
+/** The option by which commands know drivers of others; paths and packages are looked for from the working directory. */
+export const driverOption = {
+  help: "A driver of others, such as counter=./index.js or counter=skerry-driver-counter. It runs here, with your rights.",
+  value: "PROTOCOL=MODULE",
+  many: true,
+} as const;
 
 /** What a driver of others is made with, so that it has the same schemas and faults as the program. */
 export interface DriverKit {
@@ -22,6 +30,12 @@ const shape = z.looseObject({
   connect: z.custom((value) => typeof value === "function", "is no function"),
 });
 
+/** Adds the drivers that `--driver` names. @throws {Fault} `USAGE_INVALID`, and as `withDrivers`. */
+export function withDriverOption(own: DriverTable, given: readonly string[], cwd: string): DriverTable {
+  const names = given.map((text) => /^([^=]+)=(.+)$/.exec(text)?.slice(1) ?? [text, ""]);
+  return withDrivers(own, parse(driverNames, Object.fromEntries(names), "--driver", "USAGE_INVALID"), cwd);
+}
+
 /**
  * Adds drivers to a table. Each is loaded when a device first needs it, as the product's own are.
  * @param names - npm package or path by protocol; paths and packages are looked for from the folder `from`.
@@ -35,6 +49,11 @@ export function withDrivers(own: DriverTable, names: Readonly<Record<string, str
     return [protocol, () => loadDriver(protocol, name, from)] as const;
   });
   return { ...own, ...Object.fromEntries(added) };
+}
+
+/** Loads those that were added, so that a mistake is told at the start. @throws {Fault} `CONFIG_INVALID` */
+export async function loadAdded(table: DriverTable, own: DriverTable): Promise<void> {
+  for (const [protocol, load] of Object.entries(table)) if (!Object.hasOwn(own, protocol)) await load();
 }
 
 /** Loads one. @throws {Fault} `CONFIG_INVALID` when it is not there, or is no driver for this protocol. */

@@ -1,3 +1,4 @@
+import { driverNames } from "#devices/driver-names";
 import { duration } from "#std/duration";
 import { Fault } from "#std/fault";
 import { parse, z } from "#std/schema";
@@ -21,10 +22,7 @@ export const edgeConfig = z.strictObject({
       limitAge: duration(1000).prefault("7d").describe("What waited longer than this is dropped, and told."),
     })
     .prefault({}),
-  drivers: z
-    .record(z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, "lower-case letters, digits and '-'"), z.string().min(1))
-    .default({})
-    .describe("Drivers of others by protocol: an npm package, or the path of a module. Each runs with all rights."),
+  drivers: driverNames,
   log: z.enum(["debug", "info", "warn", "error", "silent"]).default("info").describe("Least level that is logged."),
 });
 export type EdgeConfig = z.infer<typeof edgeConfig>;

@@ -9,6 +9,7 @@ import { isWorkbook, parseWorkbook } from "../devices/xlsx.ts";
 import { outputOption, show } from "../output.ts";
 import { readBytes, readText } from "../read-file.ts";
 import { table } from "../table.ts";
+import { driverOption, withDriverOption } from "../third-party.ts";
 import { remark, type World } from "../world.ts";
 
 const MOST_PROBLEMS = 50;
@@ -26,6 +27,7 @@ export const deviceImport = command({
     kubeconfig: sourceOptions.kubeconfig,
     namespace: sourceOptions.namespace,
     modelPrefix: { help: "Put before the name of every model.", value: "TEXT", default: "" },
+    driver: driverOption,
     dryRun: { help: "Show what would change, and change nothing." },
     output: outputOption,
   },
@@ -40,7 +42,8 @@ export const deviceImport = command({
         hint: "Save it as .xlsx or as CSV (UTF-8) and import that.",
       });
     const { drivers } = await import("#drivers/index");
-    const loaded = Object.entries(drivers).map(async ([name, load]) => [name, await load()] as const);
+    const known = withDriverOption(drivers, options.driver, world.cwd);
+    const loaded = Object.entries(known).map(async ([name, load]) => [name, await load()] as const);
     const path = resolve(world.cwd, args.file);
     const records = isWorkbook(path) ? await parseWorkbook(readBytes(path), args.file) : parseCsv(readText(path));
     const { objects, problems } = readTags(records, {

@@ -4,6 +4,7 @@ import { command } from "../command.ts";
 import { planLines } from "../devices/plan-lines.ts";
 import { devicePath, openSite, siteOption } from "../devices/site-client.ts";
 import { outputOption, show } from "../output.ts";
+import { driverOption, withDriverOption } from "../third-party.ts";
 import type { World } from "../world.ts";
 
 export const devicePlan = command({
@@ -16,15 +17,16 @@ export const devicePlan = command({
   options: {
     site: siteOption,
     file: { help: "Plan the Devices of YAML files instead; no node is needed.", short: "f", value: "FILE", many: true },
+    driver: driverOption,
     output: outputOption,
   },
   examples: [
     ["edgeadm device plan boiler-1", "as the node does it now"],
     ["edgeadm device plan --file model.yaml --file device.yaml", "before it is applied"],
   ],
-  async run({ args: { name }, options: { site, file, output } }, world) {
+  async run({ args: { name }, options: { site, file, driver, output } }, world) {
     const isNode = file.length === 0;
-    const plans = isNode ? [await askNode(name, site, world)] : await planFiles(file, name, world);
+    const plans = isNode ? [await askNode(name, site, world)] : await planFiles({ files: file, name, driver }, world);
     const now = world.clock.now();
     show(world, output, isNode ? plans[0] : plans, () =>
       plans.flatMap((plan, i) => [...(i === 0 ? [] : [""]), ...planLines(plan, now)]),
@@ -39,16 +41,19 @@ async function askNode(name: string | undefined, url: string, { signal }: World)
   return (await site.ask({ method: "GET", path: devicePath(name, "plan") }, signal)) as DevicePlan;
 }
 
-async function planFiles(
-  files: readonly string[],
-  name: string | undefined,
-  { cwd }: World,
-): Promise<readonly DevicePlan[]> {
+interface Planned {
+  readonly files: readonly string[];
+  readonly name: string | undefined;
+  readonly driver: readonly string[];
+}
+
+async function planFiles({ files, name, driver }: Planned, { cwd }: World): Promise<readonly DevicePlan[]> {
   const [{ drivers }, { planOf }, { deviceOf, driverOf, pairsOf, readManifests }] = await Promise.all([
     import("#drivers/index"),
     import("#edge/devices/plan"),
     import("../devices/manifests.ts"),
   ]);
+  const table = withDriverOption(drivers, driver, cwd);
   const manifests = files.flatMap((file) => readManifests(file, cwd));
   const pairs = pairsOf(manifests).filter(({ device }) => name === undefined || device.metadata.name === name);
   if (pairs.length === 0)
@@ -58,7 +63,7 @@ async function planFiles(
     );
   return await Promise.all(
     pairs.map(async (pair) => {
-      const driver = await driverOf(drivers, pair.protocol);
+      const driver = await driverOf(table, pair.protocol);
       return planOf(deviceOf(pair, driver), driver);
     }),
   );

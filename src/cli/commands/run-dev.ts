@@ -1,4 +1,4 @@
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { Fault } from "#std/fault";
 import { openLog } from "#std/log";
 import { isAbort, Scope } from "#std/scope";
@@ -9,6 +9,7 @@ import { parseDevConfig } from "../dev/config.ts";
 import { lock } from "../dev/lock.ts";
 import { openLogFile } from "../dev/log-file.ts";
 import { readText } from "../read-file.ts";
+import { driverOption, loadAdded, withDriverOption, withDrivers } from "../third-party.ts";
 import { untilAbort } from "../until-abort.ts";
 import type { World } from "../world.ts";
 
@@ -22,13 +23,17 @@ export const runDev = command({
   args: {},
   options: {
     dataDir: { help: "Where everything is kept.", value: "DIR", default: ".skerry" },
-    config: { help: "YAML file with other ports: ports: { mqtt: 1884 }. 0 takes any free one.", value: "FILE" },
+    config: {
+      help: "YAML file, with other ports and drivers of others; examples/dev.yaml has every field.",
+      value: "FILE",
+    },
     port: {
       help: "One other port, such as mqtt=1884: mqtt, edge, registry, tunnel, join, cloud, plc.",
       short: "p",
       value: "NAME=PORT",
       many: true,
     },
+    driver: driverOption,
     output: {
       help: "With json, one line with all endpoints.",
       short: "o",
@@ -48,7 +53,15 @@ export const runDev = command({
     const config = parseDevConfig(path === undefined ? "" : readText(path), file ?? "the configuration", port);
     const dataDir = resolve(world.cwd, options.dataDir);
     makeDataDir(dataDir);
-    const [{ openDev }, { showDev }] = await Promise.all([import("../dev/stack.ts"), import("../dev/show.ts")]);
+    const [{ openDev }, { showDev }, { driverTable }] = await Promise.all([
+      import("../dev/stack.ts"),
+      import("../dev/show.ts"),
+      import("#drivers/index"),
+    ]);
+    const own = driverTable({ dataDir: join(dataDir, config.node) });
+    const named = withDrivers(own, config.drivers, path === undefined ? world.cwd : dirname(path));
+    const drivers = withDriverOption(named, options.driver, world.cwd);
+    await loadAdded(drivers, own);
     await using scope = new Scope(world.signal);
     scope.use(lock(dataDir));
     const log = openDevLog(dataDir, scope, world);
@@ -56,7 +69,7 @@ export const runDev = command({
     const { version } = program(world.root);
     try {
       const dev = scope.use(
-        await openDev({ config, dataDir, examples, version }, { clock: world.clock, log }, scope.signal),
+        await openDev({ config, dataDir, drivers, examples, version }, { clock: world.clock, log }, scope.signal),
       );
       scope.run("show", (signal) => showDev(dev, { asJson: output === "json" }, world, signal));
       await untilAbort(dev.done(), scope.signal);

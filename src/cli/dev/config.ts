@@ -1,3 +1,4 @@
+import { driverNames } from "#devices/driver-names";
 import { Fault } from "#std/fault";
 import { parse, z } from "#std/schema";
 import { parseYaml } from "#std/yaml";
@@ -24,6 +25,7 @@ export const devConfig = z.strictObject({
     })
     .prefault({})
     .describe("Where each part listens."),
+  drivers: driverNames,
 });
 export type DevConfig = z.output<typeof devConfig>;
 export type PortName = keyof DevConfig["ports"];

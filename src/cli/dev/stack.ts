@@ -5,7 +5,7 @@ import { cloudConfig } from "#cloud/config";
 import { openKube } from "#cloud/kube/client";
 import { applyCrds } from "#cloud/kube/crds";
 import { type Cloud, openCloud } from "#cloud/main";
-import { drivers, driverTable } from "#drivers/index";
+import type { DriverTable } from "#devices/driver";
 import { plant } from "#drivers/modbus/plant";
 import { openSimulator } from "#drivers/modbus/simulator";
 import { edgeConfig } from "#edge/config";
@@ -22,6 +22,7 @@ import { seed } from "./seed.ts";
 export interface DevOptions {
   readonly config: DevConfig;
   readonly dataDir: string;
+  readonly drivers: DriverTable;
   /** Folder of the sample devices. */
   readonly examples: string;
   /** Version of this program. */
@@ -61,7 +62,7 @@ export async function openDev(options: DevOptions, ports: DevPorts, signal: Abor
 }
 
 async function compose(options: DevOptions, { clock, log }: DevPorts, scope: Scope): Promise<Dev> {
-  const { config, dataDir, examples, version } = options;
+  const { config, dataDir, drivers, examples, version } = options;
   const { node, ports } = config;
   const { signal } = scope;
   const plc = scope.use(await openSimulator({ host: HOST, port: ports.plc, units: plant(), now: clock.now }));
@@ -99,7 +100,7 @@ async function compose(options: DevOptions, { clock, log }: DevPorts, scope: Sco
         identity,
         version,
       },
-      { drivers: driverTable({ dataDir: join(dataDir, node) }), clock, log: log.with({ role: "edge", node }) },
+      { drivers, clock, log: log.with({ role: "edge", node }) },
     ),
   );
   return {

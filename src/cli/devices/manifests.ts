@@ -46,7 +46,9 @@ export function pairsOf(manifests: readonly Manifest[]): readonly Pair[] {
 export async function driverOf(drivers: DriverTable, protocol: string): Promise<Driver> {
   const load = Object.hasOwn(drivers, protocol) ? drivers[protocol] : undefined;
   if (load) return await load();
-  throw new Fault("DRIVER_UNKNOWN", `there is no driver ${protocol}, but ${Object.keys(drivers).join(", ")}`);
+  throw new Fault("DRIVER_UNKNOWN", `there is no driver ${protocol}, but ${Object.keys(drivers).join(", ")}`, {
+    hint: "Correct spec.protocol, or name a driver of others with --driver PROTOCOL=MODULE.",
+  });
 }
 
 /** Joins both, as a node does. @throws {Fault} `CONFIG_INVALID` that names every wrong field. */
