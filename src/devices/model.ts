@@ -68,11 +68,22 @@ export const commandSpec = z
       .optional()
       .describe("Values that are written in this order and read back. For drivers without calls."),
     address: fragment.optional().describe("What the driver calls, by its schema, such as a method of OPC UA."),
+    timeout: duration(1)
+      .optional()
+      .describe(
+        "Longest time that a call may keep its link from everything else. Without it, as long as a visit to the device.",
+      ),
     deadline: duration(1).default(10_000).describe("Longest time from the request to the outcome."),
   })
-  .superRefine(({ name, writes, address }, context) => {
+  .superRefine(({ name, writes, address, timeout }, context) => {
     if ((writes === undefined) === (address === undefined))
       context.addIssue({ code: "custom", message: `${name} needs either writes or address` });
+    if (writes !== undefined && timeout !== undefined)
+      context.addIssue({
+        code: "custom",
+        path: ["timeout"],
+        message: "is for calls; writes take as long as any other",
+      });
   });
 export type CommandSpec = z.infer<typeof commandSpec>;
 

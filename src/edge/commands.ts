@@ -1,5 +1,4 @@
 import { decode, encode, same } from "#devices/codec";
-import type { Connection } from "#devices/driver";
 import type { Device } from "#devices/expand";
 import type { CommandSpec } from "#devices/model";
 import type { Value } from "#devices/value";
@@ -12,6 +11,7 @@ import type { Database } from "#std/sqlite";
 import { topics } from "#wire/topics";
 import type { Broker } from "./broker/broker.ts";
 import type { DeviceTwin } from "./device-twin.ts";
+import type { Requests } from "./devices/requests.ts";
 import type { Supervisor } from "./devices/supervisor.ts";
 import type { Twins } from "./twins.ts";
 
@@ -116,22 +116,20 @@ export class Commands {
   }
 
   async #accept(twin: DeviceTwin, request: Request, signal: AbortSignal): Promise<Result> {
-    const { device } = twin;
+    const { spec } = declaredIn(twin, request);
     const bus = this.#ports.supervisor.busOf(twin);
-    const spec = device?.commands.find(({ name }) => name === request.command);
-    if (!device || !spec) {
-      const known = device?.commands.map(({ name }) => name).join(", ") || "none";
-      throw new Fault("COMMAND_UNKNOWN", `${request.device} has no command ${request.command}; it has: ${known}`);
-    }
     await this.#store(twin.declared.uid, request, "accepted", JSON.stringify(request));
     using limit = deadline(request.deadlineMs ?? spec.deadline, signal);
     let started = false;
+    const work = async (requests: Requests, signal: AbortSignal) => {
+      // It may have been declared anew while it waited.
+      const { device, spec } = declaredIn(twin, request);
+      await this.#store(twin.declared.uid, request, "started", JSON.stringify(request));
+      started = true;
+      return perform({ requests, device, spec, args: request.args ?? [] }, signal);
+    };
     try {
-      const value = await bus.ask(async (connection, signal) => {
-        await this.#store(twin.declared.uid, request, "started", JSON.stringify(request));
-        started = true;
-        return perform({ connection, device, spec, args: request.args ?? [] }, signal);
-      }, limit.signal);
+      const value = await bus.ask(twin, work, limit.signal);
       return await this.#finish(twin, request, { ok: true, value });
     } catch (error) {
       if (signal.aborted && !limit.expired) throw error;
@@ -154,27 +152,31 @@ export class Commands {
   }
 }
 
+/** @throws {Fault} `COMMAND_UNKNOWN` when the device, as it is declared now, has no such command. */
+function declaredIn({ device }: DeviceTwin, request: Request): Pick<Performance, "device" | "spec"> {
+  const spec = device?.commands.find(({ name }) => name === request.command);
+  if (device && spec) return { device, spec };
+  const known = device?.commands.map(({ name }) => name).join(", ") || "none";
+  throw new Fault("COMMAND_UNKNOWN", `${request.device} has no command ${request.command}; it has: ${known}`);
+}
+
 interface Performance {
-  readonly connection: Connection;
+  readonly requests: Requests;
   readonly device: Device;
   readonly spec: CommandSpec;
   readonly args: readonly Value[];
 }
 
 /** Tells the device. A command of writes is read back, so that `ok` means that the device says so. */
-async function perform({ connection, device, spec, args }: Performance, signal: AbortSignal): Promise<Value> {
-  const { station } = device;
-  if (spec.address) {
-    if (!connection.call) throw new Fault("COMMAND_UNKNOWN", `the ${device.protocol} driver can not call`);
-    return connection.call(station, spec.address, args, signal);
-  }
+async function perform({ requests, device, spec, args }: Performance, signal: AbortSignal): Promise<Value> {
+  if (spec.address) return requests.call(device, spec, args, signal);
   for (const [name, value] of Object.entries(spec.writes ?? {})) {
     const index = device.properties.findIndex((property) => property.name === name);
     const [property, point] = [device.properties[index], device.points[index]];
     if (!property || !point) throw new Fault("PROPERTY_UNKNOWN", `${device.name} has no property ${name}`);
-    await connection.write(station, point, encode(property, value), signal);
+    await requests.write(device, point, encode(property, value), signal);
     if (property.access === "write") continue;
-    const [reading] = await connection.read(station, [point], signal);
+    const [reading] = await requests.read(device, [point], signal);
     if (!reading?.ok) throw reading?.fault ?? new Fault("DEVICE_TIMEOUT", `${name} can not be read back`);
     const said = decode(property, reading.raw).value;
     if (said === undefined || !same(property, value, said))
@@ -197,12 +199,14 @@ function failed(error: unknown, { request, started, expired }: Failure): Result 
   if (expired) return unsure(request);
   // What is no fault is the end of the link, or a driver that broke: the device may have done it.
   if (started && (!Fault.is(error) || error.code === "LINK_LOST")) return unsure(request);
+  // It may have heard it, and only its answer is missing.
+  if (started && Fault.is(error, "DEVICE_TIMEOUT")) return unsure(request, error.message);
   if (Fault.is(error)) return fault(error.code, error.message);
   return fault("DEVICE_REFUSED", error instanceof Error ? error.message : String(error));
 }
 
-function unsure({ command }: Request): Result {
-  return fault("COMMAND_UNSURE", `${command} was begun, and its outcome is not known. ${faults.COMMAND_UNSURE.hint}`);
+function unsure({ command }: Request, why = "its outcome is not known"): Result {
+  return fault("COMMAND_UNSURE", `${command} was begun, and ${why}. ${faults.COMMAND_UNSURE.hint}`);
 }
 
 function fault(code: FaultCode, message: string): Result {

@@ -31,6 +31,8 @@ export interface BusRig extends AsyncDisposable {
   readonly taken: ReadonlyMap<string, unknown>;
   declare(...declared: Declaration[]): DeviceTwin[];
   set(devices: readonly DeviceTwin[]): void;
+  /** See `Bus.ask`. */
+  readonly ask: Bus["ask"];
   /** What the bus tells of a device. */
   inspect(twin: DeviceTwin): Inspection;
   /** Looks for values that are too old, as the node does each second. */
@@ -69,6 +71,7 @@ export function busRig(script: (signal: AbortSignal) => Script, timeoutMs = 30):
       return made;
     },
     set: (devices) => bus.set(devices),
+    ask: (twin, work, signal) => bus.ask(twin, work, signal),
     inspect: (twin) => bus.inspect(twin),
     doubtStale: () => bus.doubtStale(),
     async wish(device, property, value) {

@@ -7,15 +7,11 @@ import { Circuit } from "./circuit.ts";
 import { exchangesWith, type Inspection, inspect, roundTripMs } from "./inspect.ts";
 import { Outcomes, type Ports } from "./outcomes.ts";
 import { Pushes } from "./pushes.ts";
+import { type Identity, type Requests, requestsOn } from "./requests.ts";
 import { type Schedule, scheduleOf } from "./schedule.ts";
 import { Work } from "./work.ts";
 
-/** What a device says of itself. */
-type Identity = Readonly<Record<string, string>>;
-const nobody: Promise<Identity> = Promise.resolve({});
-
 const CONNECT_MS = 5_000;
-const DEFAULT_TIMEOUT_MS = 1_000;
 /** A property is stale when it was not read for so many periods, and for so long, although its device answers. */
 const MISSED_PERIODS = 3;
 const LEAST_STALE_MS = 1_000;
@@ -27,7 +23,6 @@ const LEAST_STALE_MS = 1_000;
 export class Bus {
   readonly #driver: Driver;
   readonly #link: unknown;
-  readonly #timeoutMs: number;
   readonly #ports: Ports;
   readonly #circuit: Circuit;
   readonly #outcomes: Outcomes;
@@ -45,11 +40,9 @@ export class Bus {
     this.#ports = ports;
     const { clock } = ports;
     this.#circuit = new Circuit(clock);
-    this.#timeoutMs = timeoutOf(link);
     this.#outcomes = new Outcomes(driver.protocol, this.#circuit, ports);
     this.#schedule = scheduleOf([], driver, clock.monotonic());
-    const workPorts = { outcomes: this.#outcomes, circuit: this.#circuit, clock, timeoutMs: this.#timeoutMs };
-    this.#work = new Work(this.#schedule, workPorts);
+    this.#work = new Work(this.#schedule, { outcomes: this.#outcomes, circuit: this.#circuit, clock });
     this.#pushes = new Pushes((visit, readings) => this.#outcomes.took(visit, readings) && this.#work.hasten());
   }
 
@@ -66,12 +59,17 @@ export class Bus {
   }
 
   /**
-   * Does something on the connection as soon as nothing else is under way; it goes before wishes and visits.
+   * Does something with a device as soon as nothing else is under way; it goes before wishes and visits.
    * @param signal - ends the waiting, and the work; so does the end of the link.
-   * @throws {Fault} `OVERLOADED` when too much waits already; whatever the work throws.
+   * @throws {Fault} `OVERLOADED` when too much waits already, `DEVICE_UNKNOWN` when the device is not or no more on this
+   * link; whatever the work throws.
    */
-  ask<T>(work: (connection: Connection, signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
-    return this.#work.ask(work, signal);
+  ask<T>(
+    twin: DeviceTwin,
+    work: (requests: Requests, signal: AbortSignal) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T> {
+    return this.#work.ask(twin, work, signal);
   }
 
   /** What is known of the link and of a device on it, for whoever asks why. */
@@ -88,19 +86,18 @@ export class Bus {
   }
 
   /** What a device says of itself, asked once for each connection; undefined when it can not be asked now. */
-  async identify({ device, health }: DeviceTwin, signal: AbortSignal): Promise<Identity | undefined> {
-    const key = device?.station;
-    if (!this.#connection?.describe || typeof key !== "object" || key === null) return undefined;
-    const known = this.#identities.get(key);
+  async identify(twin: DeviceTwin, signal: AbortSignal): Promise<Identity | undefined> {
+    const { device, health } = twin;
+    if (!device || !this.#connection?.describe) return undefined;
+    const known = this.#identities.get(device);
     // Who is silent would cost its neighbours a wait.
     if (known || !health.online) return known;
-    using limit = deadline(this.#timeoutMs, signal);
     try {
-      const said = await this.ask((connection, signal) => connection.describe?.(key, signal) ?? nobody, limit.signal);
-      this.#identities.set(key, said);
+      const said = await this.ask(twin, (requests, signal) => requests.describe(device, signal), signal);
+      this.#identities.set(device, said);
       return said;
     } catch (error) {
-      if (Fault.is(error) && !error.retry) this.#identities.set(key, {});
+      if (Fault.is(error) && !error.retry) this.#identities.set(device, {});
       if (signal.aborted) throw error;
       return undefined;
     }
@@ -138,7 +135,8 @@ export class Bus {
         this.#identities = new WeakMap();
         this.#circuit.up();
         if (this.#circuit.failures === 0) log.info("link up", { protocol, devices: this.#schedule.devices.length });
-        scope.run("work", (signal) => this.#work.serve(connection, signal));
+        const requests = requestsOn(connection, this.#driver, this.#link);
+        scope.run("work", (signal) => this.#work.serve(requests, signal));
         scope.run("pushes", (signal) => this.#pushes.serve(connection, signal));
         await scope.done();
       } catch (error) {
@@ -164,10 +162,4 @@ export class Bus {
       throw error;
     }
   }
-}
-
-/** Links say how long one visit may take. */
-function timeoutOf(link: unknown): number {
-  const timeoutMs = typeof link === "object" && link !== null && "timeoutMs" in link ? link.timeoutMs : undefined;
-  return typeof timeoutMs === "number" ? timeoutMs : DEFAULT_TIMEOUT_MS;
 }

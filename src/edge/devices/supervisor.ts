@@ -145,6 +145,7 @@ export class Supervisor implements AsyncDisposable {
     const first = devices[0]?.device;
     if (!first) {
       this.#buses.delete(linkKey);
+      running?.bus.set([]);
       await running?.scope[Symbol.asyncDispose]();
       return;
     }

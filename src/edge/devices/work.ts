@@ -1,13 +1,12 @@
-import type { Connection } from "#devices/driver";
 import { due } from "#devices/twin";
 import { Bell } from "#std/bell";
 import type { Clock } from "#std/clock";
-import { deadline } from "#std/deadline";
 import { Fault } from "#std/fault";
 import type { DeviceTwin } from "../device-twin.ts";
 import type { Circuit } from "./circuit.ts";
-import { Jobs } from "./jobs.ts";
+import { gone, Jobs } from "./jobs.ts";
 import type { Outcomes } from "./outcomes.ts";
+import type { Requests } from "./requests.ts";
 import { isRead, type Schedule } from "./schedule.ts";
 import type { Visit } from "./visit.ts";
 import { writeWish } from "./write.ts";
@@ -16,16 +15,18 @@ export interface WorkPorts {
   readonly outcomes: Outcomes;
   readonly circuit: Circuit;
   readonly clock: Clock;
-  /** Longest time that a device may take, in milliseconds. */
-  readonly timeoutMs: number;
 }
 
 /** A wish that was not answered is told again after this, when no visit does so sooner. */
 const RETRY_MS = 1_000;
 
+/** Nothing is owed to the visits: the next job may go before them. */
+const NOTHING = -1;
+
 /**
- * The work on one link, one thing at a time: jobs, then wishes, then visits. Nothing else asks the connection, so
- * drivers need no locks. What waits outlives a connection and is done on the next.
+ * The work on one link, one thing at a time, so drivers need no locks. A job goes before wishes, and wishes before
+ * visits; nobody can starve the others, because visits that are due get as much time after a job as it took, and jobs
+ * have their turn between two wishes. What waits outlives a connection and is done on the next.
  */
 export class Work {
   readonly #ports: WorkPorts;
@@ -33,6 +34,8 @@ export class Work {
   readonly #jobs = new Jobs();
   /** Rings when there is a job to do or a wish to write, or the devices changed. */
   readonly #bell = new Bell();
+  /** Milliseconds that visits have before the next job; at 0 there is one more. */
+  #owedMs = NOTHING;
   /** When wishes that nobody answered are told again. */
   #retryAtMs = Infinity;
 
@@ -44,6 +47,7 @@ export class Work {
   /** Goes on with other devices; takes effect between two turns. */
   set(schedule: Schedule): void {
     this.#schedule = schedule;
+    this.#jobs.keepOnly(schedule.devices);
     this.#bell.ring();
   }
 
@@ -53,62 +57,85 @@ export class Work {
   }
 
   /** See `Jobs.ask`. */
-  ask<T>(work: (connection: Connection, signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
-    const asked = this.#jobs.ask(work, signal);
+  async ask<T>(
+    twin: DeviceTwin,
+    work: (requests: Requests, signal: AbortSignal) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T> {
+    if (!this.#schedule.devices.includes(twin)) throw gone(twin);
+    const asked = this.#jobs.ask(twin, work, signal);
     this.#bell.ring();
-    return asked;
+    return await asked;
   }
 
-  /** Works on an open connection until the signal aborts. @throws {Fault} `LINK_LOST`. */
-  async serve(connection: Connection, signal: AbortSignal): Promise<never> {
-    const { clock } = this.#ports;
+  /** Works on an open link until the signal aborts. @throws {Fault} `LINK_LOST`. */
+  async serve(requests: Requests, signal: AbortSignal): Promise<never> {
     this.#bell.ring();
     for (;;) {
       signal.throwIfAborted();
-      await this.#doJobs(connection, signal);
-      // On a bus that is never done there is always a visit due.
-      if (this.#bell.take()) await this.#writeWishes(connection, signal);
-      const turn = this.#schedule.turns.next();
-      const dueMs = Math.min(turn?.dueMs ?? Infinity, this.#retryAtMs);
-      const waitMs = Math.ceil(dueMs - clock.monotonic());
-      if (waitMs > 0) {
-        if (await this.#bell.wait(signal, waitMs === Infinity ? undefined : waitMs))
-          await this.#writeWishes(connection, signal);
-        continue;
-      }
-      if (this.#retryAtMs <= clock.monotonic()) {
-        this.#retryAtMs = Infinity;
-        this.#bell.ring();
-        continue;
-      }
-      if (!turn) continue;
-      signal.throwIfAborted();
-      const { turns } = this.#schedule;
-      const answered = await this.#visit(turn.who, connection, signal);
-      turns.end(turn.who, clock.monotonic(), answered);
+      this.#repeat();
+      const didJob = await this.#doJob(requests, signal);
+      // On a bus that is never done there is always a job to do or a visit due.
+      if (this.#bell.take()) await this.#writeWishes(requests, signal);
+      const visit = this.#due();
+      if (visit) await this.#takeTurn(visit, requests, signal);
+      else if (!didJob) await this.#rest(signal);
     }
   }
 
-  async #doJobs(connection: Connection, signal: AbortSignal): Promise<void> {
+  /** Tells wishes again that nobody answered, when it is time. */
+  #repeat(): void {
+    if (this.#retryAtMs > this.#ports.clock.monotonic()) return;
+    this.#retryAtMs = Infinity;
+    this.#bell.ring();
+  }
+
+  /** The next visit, if it is due. */
+  #due(): Visit | undefined {
+    const turn = this.#schedule.turns.next();
+    return turn && turn.dueMs <= this.#ports.clock.monotonic() ? turn.who : undefined;
+  }
+
+  /** Does the next job, unless visits are owed the time. False when it did none. */
+  async #doJob(requests: Requests, signal: AbortSignal): Promise<boolean> {
     const { circuit, clock } = this.#ports;
-    for (let job = this.#jobs.shift(); job; job = this.#jobs.shift()) {
-      const fromMs = clock.monotonic();
-      await job(connection, signal).finally(() => circuit.busy("(commands)", fromMs));
-      // What waits is for the next connection.
-      signal.throwIfAborted();
-    }
+    const job = this.#owedMs >= 0 && this.#due() ? undefined : this.#jobs.shift();
+    if (!job) return false;
+    const fromMs = clock.monotonic();
+    await job(requests, signal).finally(() => circuit.busy("(commands)", fromMs));
+    this.#owedMs = clock.monotonic() - fromMs;
+    // What waits is for the next connection.
+    signal.throwIfAborted();
+    return true;
+  }
+
+  /** Waits until there is something to do. */
+  async #rest(signal: AbortSignal): Promise<void> {
+    const nextMs = Math.min(this.#schedule.turns.next()?.dueMs ?? Infinity, this.#retryAtMs);
+    const waitMs = Math.max(0, Math.ceil(nextMs - this.#ports.clock.monotonic()));
+    if (await this.#bell.wait(signal, waitMs === Infinity ? undefined : waitMs)) this.#bell.ring();
+    // Nobody had to wait.
+    this.#owedMs = NOTHING;
+  }
+
+  async #takeTurn(visit: Visit, requests: Requests, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#ports;
+    const { turns } = this.#schedule;
+    const fromMs = clock.monotonic();
+    const answered = await this.#visit(visit, requests, signal);
+    turns.end(visit, clock.monotonic(), answered);
+    if (this.#owedMs >= 0) this.#owedMs -= clock.monotonic() - fromMs;
   }
 
   /** Reads one device. False when it did not answer in time. */
-  async #visit(visit: Visit, connection: Connection, signal: AbortSignal): Promise<boolean> {
-    const { outcomes, circuit, clock, timeoutMs } = this.#ports;
+  async #visit(visit: Visit, requests: Requests, signal: AbortSignal): Promise<boolean> {
+    const { outcomes, circuit, clock } = this.#ports;
     const { twin, device, points } = visit;
     // Who is silent is asked first whether it is back: each wish would cost its neighbours one more wait.
-    if (twin.health.online) await this.#writePending(twin, connection, signal);
-    using limit = deadline(timeoutMs, signal);
+    if (twin.health.online) await this.#writePending(twin, requests, signal);
     const fromMs = clock.monotonic();
     try {
-      const readings = await connection.read(device.station, points, limit.signal);
+      const readings = await requests.read(device, points, signal);
       // Declared anew meanwhile: these readings belong to properties that may be no more.
       if (twin.device !== device) return true;
       const silence = readings.find((reading) => !reading.ok && reading.fault.code === "DEVICE_TIMEOUT");
@@ -119,11 +146,10 @@ export class Work {
       if (outcomes.took(visit, readings)) this.#bell.ring();
       return true;
     } catch (error) {
-      if (!limit.expired || signal.aborted) throw error;
+      if (!Fault.is(error, "DEVICE_TIMEOUT")) throw error;
       // Removed, or declared anew and perhaps on another link by now.
       if (twin.device !== device) return true;
-      const message = `${device.name} did not answer within ${timeoutMs} ms`;
-      outcomes.silent(twin, new Fault("DEVICE_TIMEOUT", message));
+      outcomes.silent(twin, error);
       return false;
     } finally {
       circuit.busy(device.name, fromMs);
@@ -131,13 +157,13 @@ export class Work {
   }
 
   /** Wishes go before polls; a device that is silent, or not visited yet, does not hold up the others' wishes. */
-  async #writeWishes(connection: Connection, signal: AbortSignal): Promise<void> {
+  async #writeWishes(requests: Requests, signal: AbortSignal): Promise<void> {
     for (const twin of this.#schedule.devices) {
-      if (twin.health.online || !isRead(this.#schedule, twin)) await this.#writePending(twin, connection, signal);
+      if (twin.health.online || !isRead(this.#schedule, twin)) await this.#writePending(twin, requests, signal);
     }
   }
 
-  async #writePending(twin: DeviceTwin, connection: Connection, signal: AbortSignal): Promise<void> {
+  async #writePending(twin: DeviceTwin, requests: Requests, signal: AbortSignal): Promise<void> {
     const { clock } = this.#ports;
     let wrote = false;
     for (let index = 0; index < twin.properties.length; index++) {
@@ -146,7 +172,8 @@ export class Work {
       if (!due(twin.properties[index] ?? {})) continue;
       wrote = true;
       // Who does not answer one wish would not answer the next either, and the neighbours wait.
-      if (!(await this.#write(twin, index, connection, signal))) break;
+      if (!(await this.#write(twin, index, requests, signal))) break;
+      await this.#doJob(requests, signal);
     }
     // The next reading shows whether it took.
     if (!wrote) return;
@@ -155,12 +182,12 @@ export class Work {
   }
 
   /** Writes a wish. False when nobody answered: it is tried again. */
-  async #write(twin: DeviceTwin, index: number, connection: Connection, signal: AbortSignal): Promise<boolean> {
-    const { outcomes, circuit, clock, timeoutMs } = this.#ports;
+  async #write(twin: DeviceTwin, index: number, requests: Requests, signal: AbortSignal): Promise<boolean> {
+    const { outcomes, circuit, clock } = this.#ports;
     const isPushed = this.#schedule.pushed.some((visit) => visit.twin === twin && visit.indexes.includes(index));
     const fromMs = clock.monotonic();
     try {
-      const told = await writeWish({ twin, index, isPushed, timeoutMs }, connection, signal);
+      const told = await writeWish({ twin, index, isPushed }, requests, signal);
       // A device that is not visited would not be asked again by itself.
       if (told.is === "silent") this.#retryAtMs = Math.min(this.#retryAtMs, clock.monotonic() + RETRY_MS);
       if (told.is !== "answered") return told.is === "done";

@@ -1,9 +1,8 @@
 import { encode, same } from "#devices/codec";
-import type { Connection } from "#devices/driver";
 import { due, type PropertyTwin, refuse, settle, type Wish, written } from "#devices/twin";
-import { deadline } from "#std/deadline";
 import { Fault } from "#std/fault";
 import type { DeviceTwin } from "../device-twin.ts";
+import type { Requests } from "./requests.ts";
 
 /** One property that may have a wish to write. */
 export interface Target {
@@ -11,8 +10,6 @@ export interface Target {
   readonly index: number;
   /** Whether the device pushes the property: it does not push again what it says already. */
   readonly isPushed: boolean;
-  /** Longest time the device may take, in milliseconds. */
-  readonly timeoutMs: number;
 }
 
 /** What became of telling a device a wish. */
@@ -31,18 +28,16 @@ export type Told =
  * Tells a device what is wished of one property, if anything is.
  * @throws {Fault} `LINK_LOST`, and whatever a driver throws that breaks its contract.
  */
-export async function writeWish(target: Target, connection: Connection, signal: AbortSignal): Promise<Told> {
-  const { twin, index, timeoutMs } = target;
+export async function writeWish(target: Target, requests: Requests, signal: AbortSignal): Promise<Told> {
+  const { twin, index } = target;
   const { device } = twin;
   const [property, point] = [device?.properties[index], device?.points[index]];
   const wish = due(twin.properties[index] ?? {});
   if (!device || !property || !point || !wish) return { is: "done" };
-  using limit = deadline(timeoutMs, signal);
   try {
-    await connection.write(device.station, point, encode(property, wish.value), limit.signal);
+    await requests.write(device, point, encode(property, wish.value), signal);
     return { is: "answered", next: standing(target, wish, (now) => confirmed(target, now)), heard: true };
   } catch (error) {
-    if (limit.expired && !signal.aborted) return { is: "silent" };
     if (!Fault.is(error) || error.code === "LINK_LOST") throw error;
     if (error.retry) return { is: "silent" };
     const next = standing(target, wish, (now) => refuse(now, `${error.code}: ${error.message}`));

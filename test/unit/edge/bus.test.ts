@@ -225,6 +225,97 @@ describe("a wish", () => {
   });
 });
 
+describe("a job", () => {
+  const forever = new AbortController().signal;
+  const pump = (rig: BusRig, unit: number, value: Raw, signal = forever) => {
+    const twin = rig.twins.named(`boiler-${unit}`);
+    return rig.ask(
+      twin,
+      async (requests, signal) => {
+        const [device, point] = [twin.device, twin.device?.points[1]];
+        if (device && point) await requests.write(device, point, value, signal);
+      },
+      signal,
+    );
+  };
+  const soon = () => new Promise<Raw>((resolve) => setTimeout(resolve, 3, 21));
+  const quick = { ...temperature, every: "1ms" };
+  const busy = (unit: number) => device(unit, [quick, { ...setpoint, every: "1h" }]);
+
+  test("on a silent device ends with the timeout of the link, however long its caller would wait", async () => {
+    await using rig = busRig(() => ({ write: (unit) => (unit === 1 ? noDone : undefined) }), 20);
+    rig.declare(device(1), device(2));
+    await expect(pump(rig, 1, 70)).rejects.toMatchObject({
+      code: "DEVICE_TIMEOUT",
+      message: "boiler-1 did not answer within 20 ms",
+    });
+    await pump(rig, 2, 70);
+    expect(rig.count("connect")).toBe(1);
+  });
+
+  test("does not wait for the visits that are due, but for the one under way", async () => {
+    await using rig = busRig(() => ({ read: soon }), 1000);
+    rig.declare(...Array.from({ length: 20 }, (_, i) => busy(i + 1)));
+    await eventually(() => rig.count("read 20") > 0);
+    const before = rig.asked.length;
+    await pump(rig, 1, 70);
+    expect(rig.asked.slice(before).indexOf("write 1 setpoint=70")).toBeLessThanOrEqual(1);
+  });
+
+  test("and many more let visits that are due have their turns between them", async () => {
+    await using rig = busRig(() => ({ read: soon, write: async () => void (await soon()) }), 1000);
+    rig.declare(busy(1), busy(2));
+    await eventually(() => rig.count("read 2") > 0);
+    const before = rig.asked.length;
+    await Promise.all(Array.from({ length: 20 }, (_, i) => pump(rig, 1, i)));
+    const asked = rig.asked.slice(before).map((what) => what.slice(0, 5));
+    expect(asked.filter((what) => what === "write")).toHaveLength(20);
+    expect(asked.join(" ")).not.toContain("write write");
+  });
+
+  test("that took long gives the visits that are due as much time", async () => {
+    let isSilent = true;
+    await using rig = busRig(() => ({ read: soon, write: () => (isSilent ? noDone : undefined) }), 60);
+    rig.declare(busy(1), busy(2));
+    await eventually(() => rig.count("read 2") > 0);
+    const failed = pump(rig, 1, 1);
+    const before = rig.asked.length;
+    const next = pump(rig, 1, 2);
+    await expect(failed).rejects.toMatchObject({ code: "DEVICE_TIMEOUT" });
+    isSilent = false;
+    await next;
+    expect(rig.asked.slice(before).filter((what) => what.startsWith("read")).length).toBeGreaterThan(5);
+  });
+
+  test("goes before the next wish of many", async () => {
+    const many = Array.from({ length: 20 }, (_, i) => ({ ...setpoint, name: `p${i}`, every: "1h" }));
+    const write = async () => void (await soon());
+    await using rig = busRig(() => ({ write }), 1000);
+    rig.declare(device(1, [temperature, setpoint, ...many]));
+    await eventually(() => rig.twins.named("boiler-1").health.online);
+    const wishes = Promise.all(many.map(({ name }) => rig.wish("boiler-1", name, 50)));
+    await eventually(() => rig.asked.some((what) => what.startsWith("write 1 p")));
+    const before = rig.asked.length;
+    await pump(rig, 1, 70);
+    const between = rig.asked.slice(before, rig.asked.indexOf("write 1 setpoint=70"));
+    expect(between.length).toBeLessThanOrEqual(2);
+    await wishes;
+  });
+
+  test("that waits for a link is refused when its device leaves the link", async () => {
+    const connect = () => {
+      throw new Fault("LINK_LOST", "nobody is there");
+    };
+    await using rig = busRig(() => ({ connect }));
+    rig.declare(device(1), device(2));
+    const [asked, stays] = [pump(rig, 1, 70), pump(rig, 2, 70, AbortSignal.timeout(200))];
+    rig.set([rig.twins.named("boiler-2")]);
+    await expect(asked).rejects.toMatchObject({ code: "DEVICE_UNKNOWN" });
+    await expect(pump(rig, 1, 70)).rejects.toMatchObject({ code: "DEVICE_UNKNOWN" });
+    await expect(stays).rejects.toMatchObject({ name: "TimeoutError" });
+  });
+});
+
 describe("a device that was removed while it was asked", () => {
   const lastWords = (rig: BusRig) => rig.told.slice(rig.told.indexOf("gone boiler-1") + 1);
   const remove = (rig: BusRig) => {

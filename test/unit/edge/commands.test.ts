@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { expect, test } from "@jest/globals";
 import { drivers } from "#drivers/index";
 import { Commands } from "#edge/commands";
@@ -9,6 +11,7 @@ import { systemClock } from "#std/clock";
 import { Fault } from "#std/fault";
 import { silent } from "#std/log";
 import { boiler } from "../../rigs/boiler.ts";
+import { eventually } from "../../rigs/eventually.ts";
 import { folder } from "../../rigs/folder.ts";
 import { twinsRig } from "../../rigs/twins.ts";
 
@@ -106,6 +109,41 @@ test("a command whose device is on a dead link comes too late, and nothing was d
   });
   const answer = await fetch(`${edge.api.url}/api/v1/devices/dead-1/commands/start`, { method: "POST" });
   expect([answer.status, await answer.json()]).toMatchObject([422, { ok: false, fault: { code: "COMMAND_LATE" } }]);
+});
+
+/** A boiler behind a Modbus device at this port; its command may take an hour. */
+const remote = (port: number) => ({
+  ...declared,
+  name: "remote-1",
+  uid: "remote",
+  spec: { model: "boiler", node: "site-a", link: { host: "127.0.0.1", port, timeout: "50ms" } },
+  model: {
+    protocol: "modbus",
+    properties: [cell("pump", 0, { address: { table: "holding", register: 0 } })],
+    commands: [{ name: "start", writes: { pump: 1 }, deadline: "1h" }],
+  },
+});
+const start = ({ api }: Edge) => fetch(`${api.url}/api/v1/devices/remote-1/commands/start`, { method: "POST" });
+
+test("a command to a silent device ends with the timeout of its link, and nobody knows whether it was heard", async () => {
+  await using edge = await openNode();
+  const server = createServer((socket) => socket.on("error", () => undefined).resume()).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  await edge.supervisor.declare(remote((server.address() as AddressInfo).port));
+  const answer = await start(edge);
+  const { fault } = (await answer.json()) as { fault: { code: string; message: string } };
+  server.close();
+  expect([answer.status, fault.code]).toEqual([422, "COMMAND_UNSURE"]);
+  expect(fault.message).toContain("remote-1 did not answer within 50 ms");
+});
+
+test("a command that waits for a dead link ends when its device is removed", async () => {
+  await using edge = await openNode();
+  await edge.supervisor.declare(remote(1));
+  const asked = start(edge);
+  await eventually(() => edge.twins.named("remote-1").health.reason === "LINK_LOST");
+  await edge.supervisor.remove("remote");
+  expect(await (await asked).json()).toMatchObject({ ok: false, fault: { code: "DEVICE_UNKNOWN" } });
 });
 
 /** Writes into the database of a node that does not run that a command was under way. */
