@@ -148,13 +148,13 @@ export function openConnection(
    * is to blame for is returned and concerns this request alone; that the link is lost or the caller has enough passes.
    */
   async function ask<T>(
-    { unit, timeoutMs }: ModbusStation,
+    { unit, ...own }: ModbusStation,
     pdu: Uint8Array,
     signal: AbortSignal,
     check: (answer: Uint8Array) => T | Fault,
   ): Promise<T | Fault> {
     if (unit === 0 && transport.isLine) return await tell(pdu, signal, check);
-    const { tries, ms } = patience.of(unit, timeoutMs);
+    const { tries, ms } = patience.of(unit, own);
     let fault: Fault | undefined;
     for (let i = 0; i < tries; i++) {
       const limit = ms === undefined ? undefined : deadline(ms, signal);

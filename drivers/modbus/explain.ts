@@ -53,7 +53,9 @@ export function explain(
   });
   const times = requests.map(({ ms }) => ms);
   const cycleMs = times.every((ms) => ms !== undefined) ? sum(times) : undefined;
-  const isTooLong = cycleMs !== undefined && cycleMs > link.timeoutMs;
+  const { timeoutMs = link.timeoutMs } = station;
+  const isTooLong = cycleMs !== undefined && cycleMs > timeoutMs;
+  const whose = station.timeoutMs === undefined ? "link" : "device";
   return {
     requests,
     asked: sum(requests.map(({ count }) => count)),
@@ -61,7 +63,7 @@ export function explain(
     cycleMs,
     basis: basisOf(link, roundTripMs),
     ...(isTooLong && {
-      warning: `one visit takes ${Math.ceil(cycleMs)} ms, the link's timeout is ${link.timeoutMs} ms`,
+      warning: `one visit takes ${Math.ceil(cycleMs)} ms, the ${whose}'s timeout is ${timeoutMs} ms`,
     }),
   };
 }

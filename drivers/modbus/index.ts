@@ -36,6 +36,7 @@ export function modbus({
     station,
     address,
     connect: async (link, signal) => openConnection(await dial(link, signal), now, { ...link, onExchange }),
+    timeoutMs: (link, { timeoutMs = link.timeoutMs }) => timeoutMs,
     plan: (link, station, points, known) => explain(points, station, link, known),
     tell,
     isWith: ({ unit }, { request }: ModbusExchange) => request[0] === unit,

@@ -1,14 +1,20 @@
 /** How long each unit of a link is waited for, and how often it is asked again. */
 export interface Patience {
-  /** The next request to a unit: how often, and how long each time; without a time as long as the caller wants. */
-  of(unit: number, ownMs: number | undefined): { readonly tries: number; readonly ms: number | undefined };
+  /**
+   * The next request to a unit: how often, and how long each time; without a time as long as the caller wants.
+   * @param own - what is declared of the unit and goes before what the link says.
+   */
+  of(
+    unit: number,
+    own: { [K in keyof Waits]?: Waits[K] | undefined },
+  ): { readonly tries: number; readonly ms: number | undefined };
   answered(unit: number, ms: number): void;
   missed(unit: number): void;
 }
 
-/** What a link says about waiting. */
+/** What a link, or a unit for itself, says about waiting. */
 export interface Waits {
-  /** Longest time of a visit. */
+  /** Longest time of a visit, shared by the repetitions. */
   readonly timeoutMs: number;
   readonly retries: number;
 }
@@ -33,7 +39,7 @@ const FULL_EVERY = 8;
  * what it or the slowest of the others takes, and no repetition. Alone on its link it holds up
  * nobody and always gets its full time.
  */
-export function openPatience({ timeoutMs, retries }: Waits): Patience {
+export function openPatience(link: Waits): Patience {
   const units = new Map<number, Known>();
   const known = (unit: number) => {
     const found = units.get(unit) ?? { misses: 0, typicalMs: 0 };
@@ -41,14 +47,15 @@ export function openPatience({ timeoutMs, retries }: Waits): Patience {
     return found;
   };
   return {
-    of(unit, ownMs) {
+    of(unit, { timeoutMs, retries = link.retries }) {
       const { misses } = known(unit);
-      const ms = ownMs ?? (retries > 0 ? timeoutMs / (retries + 1) : undefined);
+      // The caller limits a visit as a whole, so one try needs no limit of the link's.
+      const ms = timeoutMs === undefined && retries === 0 ? undefined : (timeoutMs ?? link.timeoutMs) / (retries + 1);
       if (misses < SILENT_AFTER || units.size < 2) return { tries: retries + 1, ms };
       if (misses % FULL_EVERY === 0) return { tries: 1, ms };
       let slowest = 0;
       for (const { typicalMs } of units.values()) slowest = Math.max(slowest, typicalMs);
-      return { tries: 1, ms: Math.min(ms ?? timeoutMs, Math.max(KNOCK_MS, 4 * slowest)) };
+      return { tries: 1, ms: Math.min(ms ?? link.timeoutMs, Math.max(KNOCK_MS, 4 * slowest)) };
     },
     answered(unit, ms) {
       const entry = known(unit);

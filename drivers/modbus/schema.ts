@@ -38,8 +38,14 @@ const stationFields = z.strictObject({
   timeout: duration(1)
     .optional()
     .describe(
-      "Longest time this device may take for one answer. Without it the link's timeout, shared by the repetitions.",
+      "Longest time one visit to this device may take, shorter or longer than the link's. Without it the link's.",
     ),
+  retries: z
+    .int()
+    .min(0)
+    .max(5)
+    .optional()
+    .describe("How often a request to this device is repeated that had no valid answer. Without it as the link says."),
   writeMultiple: z
     .boolean()
     .default(false)

@@ -93,6 +93,8 @@ function driverOf(script: (signal: AbortSignal) => Script, asked: string[]): Dri
   };
   return {
     ...schemas,
+    timeoutMs: (link, station) =>
+      (station as { timeoutMs?: number }).timeoutMs ?? (link as { timeoutMs: number }).timeoutMs,
     async connect(_link, signal) {
       asked.push("connect");
       await script(signal).connect?.();

@@ -106,27 +106,34 @@ describe("patience", () => {
   const waits = { timeoutMs: 1000, retries: 1 };
 
   test("shares the link's time among the repetitions", () => {
-    expect(openPatience(waits).of(1, undefined)).toEqual({ tries: 2, ms: 500 });
-    expect(openPatience({ ...waits, retries: 0 }).of(1, undefined)).toEqual({ tries: 1, ms: undefined });
-    expect(openPatience(waits).of(1, 300)).toEqual({ tries: 2, ms: 300 });
+    expect(openPatience(waits).of(1, {})).toEqual({ tries: 2, ms: 500 });
+    expect(openPatience({ ...waits, retries: 0 }).of(1, {})).toEqual({ tries: 1, ms: undefined });
+  });
+
+  test("is what a unit says for itself, before what the link says", () => {
+    const { of } = openPatience(waits);
+    expect(of(1, { timeoutMs: 3000 })).toEqual({ tries: 2, ms: 1500 });
+    expect(of(1, { timeoutMs: 300, retries: 2 })).toEqual({ tries: 3, ms: 100 });
+    expect(of(1, { timeoutMs: 300, retries: 0 })).toEqual({ tries: 1, ms: 300 });
+    expect(of(1, { retries: 0 })).toEqual({ tries: 1, ms: undefined });
   });
 
   test("is a knock for a unit that was silent twice among others, and its full time now and then", () => {
     const patience = openPatience(waits);
     patience.answered(2, 10);
     for (let i = 0; i < 2; i++) patience.missed(1);
-    expect(patience.of(1, undefined)).toEqual({ tries: 1, ms: 100 });
+    expect(patience.of(1, {})).toEqual({ tries: 1, ms: 100 });
     for (let i = 0; i < 6; i++) patience.missed(1);
-    expect(patience.of(1, undefined)).toEqual({ tries: 1, ms: 500 });
+    expect(patience.of(1, {})).toEqual({ tries: 1, ms: 500 });
     patience.answered(1, 40);
     for (let i = 0; i < 2; i++) patience.missed(1);
-    expect(patience.of(1, undefined).ms).toBeCloseTo(160);
+    expect(patience.of(1, {}).ms).toBeCloseTo(160);
   });
 
   test("is never short for a unit that has the link for itself", () => {
     const patience = openPatience(waits);
     for (let i = 0; i < 5; i++) patience.missed(1);
-    expect(patience.of(1, undefined)).toEqual({ tries: 2, ms: 500 });
+    expect(patience.of(1, {})).toEqual({ tries: 2, ms: 500 });
   });
 });
 

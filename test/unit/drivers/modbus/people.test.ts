@@ -51,6 +51,10 @@ describe("an explained plan", () => {
     const many = Array.from({ length: 200 }, (_, register) => point(`p${register}`, { table: "holding", register }));
     expect(explain(many, station.parse({}), slow).warning).toMatch("ms, the link's timeout is 1000 ms");
     expect(explain(points, station.parse({}), slow).warning).toBeUndefined();
+    expect(explain(many, station.parse({ timeout: "1500ms" }), slow).warning).toMatch(
+      "the device's timeout is 1500 ms",
+    );
+    expect(explain(many, station.parse({ timeout: "1m" }), slow).warning).toBeUndefined();
   });
 
   test("keeps to what the device has taught", () => {
