@@ -76,14 +76,19 @@ describe("a silent device", () => {
 
 test("a device that is slower than its link allows says so itself, for visits and for writes", async () => {
   const slow = () => new Promise<Raw>((resolve) => setTimeout(resolve, 60, 21));
-  await using rig = busRig(() => ({ read: slow, write: async () => void (await slow()) }), 20);
+  let value: Raw = 21;
+  const write = async (_unit: number, _property: string, raw: Raw) => {
+    await slow();
+    value = raw;
+  };
+  await using rig = busRig(() => ({ read: () => slow().then(() => value), write }), 20);
   rig.declare(boiler("boiler-1", { station: { unit: 1, timeoutMs: 2000 } }), device(2));
   await eventually(() => rig.twins.named("boiler-1").health.online);
   await eventually(() => rig.twins.named("boiler-2").health.reason === "DEVICE_TIMEOUT");
   expect(rig.twins.named("boiler-2").health.message).toBe("boiler-2 did not answer within 20 ms");
-  await rig.wish("boiler-1", "setpoint", 21);
+  await rig.wish("boiler-1", "setpoint", 70);
   await eventually(() => desired(rig, "boiler-1")?.state === "applied");
-  expect(rig.count("write 1 setpoint=21")).toBe(1);
+  expect(rig.count("write 1 setpoint=70")).toBe(1);
 });
 
 describe("a link", () => {
