@@ -4,11 +4,12 @@ import { Fault } from "#std/fault";
 import { awaitConfirmation, awaitReadings } from "./answer.ts";
 import { show } from "./bytes.ts";
 import type { Line } from "./line.ts";
+import { openNotes, type SerialExchange } from "./notes.ts";
 import { type Dialect, dialectOf, type Group, type Part, type Plan, plan, tester } from "./plan.ts";
 import { listen } from "./pushes.ts";
 import type { SerialAddress } from "./schema/address.ts";
 import type { SerialStation } from "./schema/station.ts";
-import { openTalk } from "./talk.ts";
+import { type Ended, openTalk } from "./talk.ts";
 
 /** What is kept of a station while the connection lives. */
 interface Visit {
@@ -19,9 +20,15 @@ interface Visit {
   isOpened: boolean;
 }
 
+/** A connection with all that is optional elsewhere. */
+export interface SerialConnection extends Connection<SerialStation, SerialAddress> {
+  readonly exchanges: readonly SerialExchange[];
+}
+
 /** A serial line with its devices; owns the line. */
-export function openConnection(line: Line, clock: Clock): Connection<SerialStation, SerialAddress> {
-  const talk = openTalk(line, clock);
+export function openConnection(line: Line, clock: Clock): SerialConnection {
+  const notes = openNotes(clock.now);
+  const talk = openTalk(line, clock, notes.stray);
   const visits = new WeakMap<SerialStation, Visit>();
 
   return {
@@ -45,18 +52,23 @@ export function openConnection(line: Line, clock: Clock): Connection<SerialStati
       const { dialect } = visitOf(station);
       const request = dialect.render(address.write, written(property, address, raw));
       await greet(station, signal);
-      if (address.answer === undefined) return await talk.say(station, request, signal);
+      if (address.answer === undefined) return await say(station, request, signal);
       const answer = awaitConfirmation(dialect, property, tester(address.answer, station.id));
-      const ended = await talk.exchange({ station, request, take: answer.take }, signal);
-      if (ended === "silent") throw answer.fault ?? silence(line, station);
-      if (ended === "garbage") throw answer.fault ?? noFrame(line);
-      if (answer.fault) throw answer.fault;
+      const fault = await exchange({ station, request, take: answer.take }, signal, (ended) => {
+        if (ended === "silent") return answer.fault ?? silence(line, station);
+        return answer.fault ?? (ended === "garbage" ? noFrame(line) : undefined);
+      });
+      if (fault) throw fault;
     },
 
     watch(station, points, signal) {
       const { dialect } = visitOf(station);
       const greeting = async () => void (await greet(station, signal));
-      return listen(talk, { dialect, points, now: clock.now, greet: greeting }, signal);
+      return listen(talk, { dialect, points, notes, now: clock.now, greet: greeting }, signal);
+    },
+
+    get exchanges() {
+      return notes.list();
     },
 
     [Symbol.asyncDispose]: () => line[Symbol.asyncDispose](),
@@ -75,7 +87,7 @@ export function openConnection(line: Line, clock: Clock): Connection<SerialStati
     if (station.open === undefined || visit.isOpened) return visit;
     visit.isOpened = true;
     try {
-      await talk.say(station, visit.dialect.render(station.open), signal);
+      await say(station, visit.dialect.render(station.open), signal);
     } catch (error) {
       visit.isOpened = false;
       throw error;
@@ -96,14 +108,44 @@ export function openConnection(line: Line, clock: Clock): Connection<SerialStati
     let silent: Fault | undefined;
     for (let attempt = 0; attempt < attempts && open.length > 0; attempt++) {
       const answer = awaitReadings(dialect, open, readings, clock.now);
-      const ended = await talk.exchange({ station, request, take: answer.take }, signal);
-      silent = ended === "silent" && !answer.isBegun ? silence(line, station) : undefined;
-      if (silent) fill(readings, answer.missing, silent);
-      else if (ended === "silent") fill(readings, answer.missing, otherFrames(line));
-      else if (ended === "garbage") fill(readings, answer.missing, noFrame(line));
+      const asked = open;
+      await exchange({ station, request, take: answer.take }, signal, (ended) => {
+        silent = ended === "silent" && !answer.isBegun ? silence(line, station) : undefined;
+        if (silent) fill(readings, answer.missing, silent);
+        else if (ended === "silent") fill(readings, answer.missing, otherFrames(line));
+        else if (ended === "garbage") fill(readings, answer.missing, noFrame(line));
+        return asked.map(({ index }) => readings[index]).find((reading) => reading?.ok === false)?.fault;
+      });
       open = open.filter(({ index }) => canRetry(readings[index]));
     }
     return request ? silent : undefined;
+  }
+
+  /** An exchange, noted. @param judge - says what is wrong with the answer. */
+  async function exchange(
+    asked: { readonly station: SerialStation; readonly request: Buffer | undefined; take(frame: Buffer): boolean },
+    signal: AbortSignal,
+    judge: (ended: Ended) => Fault | undefined,
+  ): Promise<Fault | undefined> {
+    const note = notes.exchange(asked.station, asked.request);
+    const take = (frame: Buffer) => {
+      note.frame();
+      return asked.take(frame);
+    };
+    try {
+      const fault = judge(await talk.exchange({ ...asked, take, note }, signal));
+      note.end(fault?.message);
+      return fault;
+    } catch (error) {
+      note.end(error instanceof Error ? error.message : String(error));
+      throw error;
+    }
+  }
+
+  /** Sends what nobody confirms, noted. */
+  async function say(station: SerialStation, bytes: Buffer, signal: AbortSignal): Promise<void> {
+    await talk.say(station, bytes, signal);
+    notes.told(station, bytes);
   }
 
   function fill(readings: Reading[], parts: readonly Pick<Part, "index">[], fault: Fault): void {

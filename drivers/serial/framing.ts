@@ -15,6 +15,8 @@ export interface Framer {
   rest(): void;
   /** Bytes so far that belong to no frame, those that wait included. */
   readonly stray: number;
+  /** Bytes that wait for the rest of their frame. */
+  readonly held: number;
 }
 
 /** Where the next frame is in the bytes from `at`: `end` is undefined while it is incomplete. */
@@ -67,6 +69,9 @@ export function openFramer(framing: Framing, take: TakeFrame): Framer {
     },
     get stray() {
       return stray + held;
+    },
+    get held() {
+      return held;
     },
   };
 

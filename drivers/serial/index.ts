@@ -1,14 +1,17 @@
 /**
  * Serial devices that are declared, not programmed: `schema/` is what one may say about them, `framing.ts` cuts the bytes
  * into frames, `body.ts` proves them whole, `extract.ts` takes values out, `plan.ts` and `connection.ts` ask and listen,
- * `talk.ts` keeps request and answer together, `line.ts` and `port.ts` are the ways to the device. `simulator.ts` is the other end, for trying things out.
+ * `talk.ts` keeps request and answer together, `line.ts` and `port.ts` are the ways to the device, `notes.ts` remembers
+ * what went over it and `replay.ts` plays that back. `simulator.ts` is the other end, for trying things out.
  */
 import type { Driver } from "#devices/driver";
 import { type Clock, systemClock } from "#std/clock";
 import { openConnection } from "./connection.ts";
 import { openLine } from "./line.ts";
+import { type SerialExchange, tell } from "./notes.ts";
 import { type Ports, systemPorts } from "./port.ts";
 import { isPushed } from "./pushes.ts";
+import { openReplay } from "./replay.ts";
 import { address, type SerialAddress } from "./schema/address.ts";
 import { link, type SerialLink } from "./schema/link.ts";
 import { type SerialStation, station } from "./schema/station.ts";
@@ -32,6 +35,12 @@ export function serial({
     station,
     address,
     isPushed,
-    connect: async (link, signal) => openConnection(await openLine(link, ports, signal), clock),
+    async connect(link, signal) {
+      const { file } = link;
+      const line = file === undefined ? await openLine(link, ports, signal) : await openReplay(file, clock, signal);
+      return openConnection(line, clock);
+    },
+    tell,
+    isWith: ({ id = "" }, { station }: SerialExchange) => station === undefined || station === id,
   };
 }

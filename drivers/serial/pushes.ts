@@ -2,6 +2,7 @@
 import type { Point, Pushed, Reading } from "#devices/driver";
 import { Fault } from "#std/fault";
 import { Queue } from "#std/queue";
+import type { Notes } from "./notes.ts";
 import { type Dialect, plan } from "./plan.ts";
 import type { SerialAddress } from "./schema/address.ts";
 import type { SerialStation } from "./schema/station.ts";
@@ -19,6 +20,7 @@ export function isPushed({ unsolicited, request }: SerialStation, address: Seria
 export interface Listening {
   readonly dialect: Dialect;
   readonly points: readonly Point<SerialAddress>[];
+  readonly notes: Pick<Notes, "overhear">;
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
   /** Greets the device; awaited before the first reading. */
@@ -26,7 +28,7 @@ export interface Listening {
 }
 
 /** Listens at once, so that nothing is missed before the first `next()`. @throws {Fault} `LINK_LOST` while it is read. */
-export function listen(talk: Talk, { dialect, points, now, greet }: Listening, signal: AbortSignal) {
+export function listen(talk: Talk, { dialect, points, notes, now, greet }: Listening, signal: AbortSignal) {
   const { station } = dialect;
   const queue = new Queue<readonly Pushed[]>(MOST_WAITING);
   const { groups, refused } = plan(points, dialect);
@@ -37,10 +39,14 @@ export function listen(talk: Talk, { dialect, points, now, greet }: Listening, s
   for (const { part, fault } of refused)
     if (isPushedPoint(part.index)) batch.push({ index: part.index, reading: { ok: false, fault, at: now() } });
   flush();
+  const heard = notes.overhear(station);
   const stop = talk.hear(station, {
+    came: heard.came,
     take(frame) {
       const at = now();
+      let broken: Fault | undefined;
       dialect.open(frame, (body) => {
+        if (body instanceof Fault) broken = body;
         // Of a broken frame, what it seems to be decides whose value is missing now; nothing is taken out of it.
         const text = body instanceof Fault ? frame.toString("latin1") : body.text;
         for (const part of parts) {
@@ -49,8 +55,12 @@ export function listen(talk: Talk, { dialect, points, now, greet }: Listening, s
           batch.push({ index: part.index, reading });
         }
       });
+      heard.frame(broken);
     },
-    chunkEnd: flush,
+    chunkEnd(held) {
+      heard.chunkEnd(held);
+      flush();
+    },
     lost(fault) {
       lost = fault;
       queue.close();

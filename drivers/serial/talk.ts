@@ -6,6 +6,7 @@ import type { Clock } from "#std/clock";
 import type { Fault } from "#std/fault";
 import { type Framer, openFramer, type TakeFrame } from "./framing.ts";
 import type { Line } from "./line.ts";
+import type { Note } from "./notes.ts";
 import type { SerialStation } from "./schema/station.ts";
 
 /** How an exchange ended: `garbage` is silence too, but after bytes that were no frame. */
@@ -18,6 +19,8 @@ export interface Exchange {
   readonly request: Buffer | undefined;
   /** Takes a frame; true when the answer is complete. May be called again after that, when a newer answer comes. */
   take(frame: Buffer): boolean;
+  /** Is told when the request goes out, and of all that comes before the end. */
+  readonly note: Pick<Note, "sent" | "came">;
 }
 
 /** A line with its manners. */
@@ -32,8 +35,10 @@ export interface Talk {
 
 /** A listener. */
 export interface Ear {
+  came(chunk: Buffer): void;
   readonly take: TakeFrame;
-  chunkEnd(): void;
+  /** So many bytes wait for the rest of their frame. */
+  chunkEnd(held: number): void;
   lost(fault: Fault): void;
 }
 
@@ -47,8 +52,8 @@ interface Sink {
   close(): void;
 }
 
-/** Takes a line in hand. */
-export function openTalk(line: Line, clock: Clock): Talk {
+/** Takes a line in hand. @param stray - gets what comes when nobody listens. */
+export function openTalk(line: Line, clock: Clock, stray: (chunk: Buffer) => void): Talk {
   const sinks = new Set<Sink>();
   let gone: Fault | undefined;
   let lastByteMs = Number.NEGATIVE_INFINITY;
@@ -64,6 +69,7 @@ export function openTalk(line: Line, clock: Clock): Talk {
       unanswered = 0;
       // A late answer: it is dropped, and the line is in step again.
       if (!isAsking) isOwed = false;
+      if (sinks.size === 0) stray(chunk);
       for (const sink of sinks) sink.push(chunk);
     },
     (fault) => {
@@ -96,8 +102,12 @@ export function openTalk(line: Line, clock: Clock): Talk {
     },
 
     hear(station, ear) {
-      const framer = sinkOf(station, ear.take, ear.chunkEnd);
-      const sink: Sink = { push: framer.push, lost: ear.lost, close: framer.close };
+      const framer = sinkOf(station, ear.take, () => ear.chunkEnd(framer.held));
+      const push = (chunk: Buffer) => {
+        ear.came(chunk);
+        framer.push(chunk);
+      };
+      const sink: Sink = { push, lost: ear.lost, close: framer.close };
       sinks.add(sink);
       if (gone) ear.lost(gone);
       return () => {
@@ -132,7 +142,7 @@ export function openTalk(line: Line, clock: Clock): Talk {
   }
 
   /** Sends the request and hands out frames until the answer is complete. */
-  function answer({ station, request, take }: Exchange, signal: AbortSignal): Promise<Ended> {
+  function answer({ station, request, take, note }: Exchange, signal: AbortSignal): Promise<Ended> {
     const { timeoutMs, quietMs } = station;
     /** When an answer is owed, this one may be it: the newest counts, once no other has followed for a while. */
     const settleMs = isOwed && request ? Math.max(quietMs, line.gapMs, 1) : 0;
@@ -150,7 +160,10 @@ export function openTalk(line: Line, clock: Clock): Talk {
         },
       );
       const sink: Sink = {
-        push: framer.push,
+        push(chunk) {
+          note.came(chunk);
+          framer.push(chunk);
+        },
         lost: (fault) => settle(() => reject(fault)),
         close: framer.close,
       };
@@ -163,6 +176,7 @@ export function openTalk(line: Line, clock: Clock): Talk {
       signal.addEventListener("abort", abort, { once: true });
       wait();
       try {
+        note.sent();
         if (request) line.send(request);
       } catch (error) {
         settle(() => reject(error));
@@ -213,6 +227,9 @@ function sinkOf({ framing, timeoutMs }: SerialStation, take: TakeFrame, chunkEnd
     close: () => cancel(),
     get stray() {
       return framer.stray;
+    },
+    get held() {
+      return framer.held;
     },
   };
 

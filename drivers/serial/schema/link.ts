@@ -24,6 +24,11 @@ export const link = z
       ),
     host: z.string().min(1).optional().describe("A serial server that passes the bytes on over TCP, such as ser2net."),
     port: z.int().min(1).max(65535).default(4001).describe("TCP port of the serial server. For `host` alone."),
+    file: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("No line at all: plays back a file that `edgeadm device record` wrote, for tests without the device."),
     baudRate: z.int().min(50).max(4_000_000).default(9_600).describe("Bits per second. A serial server has its own."),
     dataBits: z
       .union([z.literal(7), z.literal(8)])
@@ -37,9 +42,9 @@ export const link = z
     flow: z.enum(["none", "rtscts", "xonxoff"]).default("none").describe("Flow control."),
     timeout: duration(1).prefault("1s").describe("Longest time one visit to a device on this link may take."),
   })
-  .superRefine(({ path, usb, host }, context) => {
-    const given = [path, usb, host].filter((way) => way !== undefined).length;
-    if (given !== 1) context.addIssue({ code: "custom", message: "give one of path, usb and host" });
+  .superRefine(({ path, usb, host, file }, context) => {
+    const given = [path, usb, host, file].filter((way) => way !== undefined).length;
+    if (given !== 1) context.addIssue({ code: "custom", message: "give one of path, usb, host and file" });
   })
   .transform(({ timeout, ...rest }) => ({ ...rest, timeoutMs: timeout }));
 

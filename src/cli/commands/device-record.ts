@@ -14,8 +14,8 @@ export const deviceRecord = command({
   name: "device record",
   summary: "Write the requests to a device and its answers to a file.",
   details:
-    "One exchange a line, as JSON. A Device whose link is { transport: replay, file: FILE } plays it back, for tests without " +
-    "the device. Records what the node asks anyway; nothing more is asked for it.",
+    "One exchange a line, as JSON. A Device whose link is { file: FILE }, for Modbus { transport: replay, file: FILE }, plays " +
+    "it back, for tests without the device. Records what goes over the link anyway; nothing more is asked for it.",
   args: { name: { help: "Name of the device." } },
   options: {
     site: siteOption,

@@ -18,8 +18,8 @@ describe("a link", () => {
   });
 
   const cases: readonly (readonly [object, string])[] = [
-    [{}, "give one of path, usb and host"],
-    [{ path: "/dev/ttyS0", host: "10.0.0.1" }, "give one of path, usb and host"],
+    [{}, "give one of path, usb, host and file"],
+    [{ path: "/dev/ttyS0", host: "10.0.0.1" }, "give one of path, usb, host and file"],
     [{ usb: { vendor: 403, product: "6001" } }, "usb.vendor"],
     [{ usb: { vendor: "0403", product: "60" } }, 'usb.product: four hexadecimal digits in quotes, such as "0403"'],
     [{ path: "x", baudRate: 0 }, "baudRate"],
