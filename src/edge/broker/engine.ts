@@ -1,5 +1,12 @@
 import type { Duplex } from "node:stream";
-import { Aedes, type AuthenticateError, type Client, type PublishPacket, type Subscription } from "aedes";
+import {
+  Aedes,
+  type AuthenticateError,
+  type Client,
+  type PublishPacket,
+  type SubscribePacket,
+  type UnsubscribePacket,
+} from "aedes";
 import type { Log } from "#std/log";
 import type { Access, Peer } from "./access.ts";
 import { type Identity, identityOf, ownerOf } from "./acl.ts";
@@ -7,12 +14,12 @@ import type { MqttLimits } from "./config.ts";
 import { emitter } from "./emitter.ts";
 import { Fanout } from "./fanout.ts";
 import type { Figures } from "./figures.ts";
-import { depth } from "./filter.ts";
 import { createIntake } from "./intake.ts";
 import type { Ledger } from "./ledger.ts";
 import { Line } from "./line.ts";
-import { createPersistence, PRESENT } from "./persistence.ts";
+import { createPersistence } from "./persistence.ts";
 import type { Qos, Session } from "./session.ts";
+import { createSubscribing } from "./subscribing.ts";
 import { Tide } from "./tide.ts";
 
 export interface EnginePorts {
@@ -65,16 +72,7 @@ export async function openEngine({ ledger, access, limits, figures, log }: Engin
   const rightsOf = (session: Session) => access.rights(identityOf(session.owner));
   const memberOf = (client: Client) => members.get(client);
   const intake = createIntake({ ledger, limits, figures, log, rightsOf });
-
-  function allowed(client: Client, filters: readonly (readonly [string, Qos])[]) {
-    const session = memberOf(client)?.session;
-    if (!session) return [];
-    const mine = filters.filter(([filter]) => filter !== PRESENT && rightsOf(session).maySubscribe(filter));
-    const more = mine.filter(([filter]) => !session.subscriptions.has(filter));
-    if (session.subscriptions.size + more.length > limits.subscriptions)
-      throw new Error(`more than ${limits.subscriptions} subscriptions`);
-    return mine;
-  }
+  const subscribing = createSubscribing({ ledger, limits, figures, fanout, log, rightsOf });
 
   /** A message that a connected session could not take: told once, until it has caught up. */
   function overrun(session: Session, qos: Qos): void {
@@ -123,33 +121,14 @@ export async function openEngine({ ledger, access, limits, figures, log }: Engin
     return session;
   }
 
-  function subscribe(client: Client, subscription: Subscription): Subscription | null {
-    const session = memberOf(client)?.session;
-    const { topic, qos } = subscription;
-    if (!session || topic === PRESENT) return null;
-    const isNew = !session.subscriptions.has(topic);
-    const fits =
-      Buffer.byteLength(topic) <= limits.topicBytes &&
-      depth(topic) <= limits.topicLevels &&
-      (!isNew || session.subscriptions.size < limits.subscriptions);
-    if (!fits || !rightsOf(session).maySubscribe(topic)) {
-      figures.refuse(fits ? "subscribe denied" : "subscription limit");
-      log.warn("subscribe refused", { client: client.id, filter: topic });
-      return null;
-    }
-    if (!session.isDurable) ledger.subscribeNow(session, [[topic, qos as Qos]]);
-    return subscription;
-  }
-
   const mqtt = await Aedes.createBroker({
     // Its limits are checked here, where they can change: what stands here is never reached.
     connectTimeout: 2 ** 31 - 1,
     maxInflightInbound: 0,
-    persistence: createPersistence({
+    persistence: createPersistence<Client>({
       ledger,
       sessionOf: (client) => memberOf(client)?.session,
       isFresh: intake.isFresh,
-      allowed,
       isResumed: (id) => {
         const client = owners.get(id);
         return client !== undefined && memberOf(client)?.isResumed === true;
@@ -187,13 +166,8 @@ export async function openEngine({ ledger, access, limits, figures, log }: Engin
         done(error as Error);
       }
     },
-    authorizeSubscribe: (client, subscription, done) => {
-      try {
-        done(null, subscribe(client, subscription));
-      } catch (error) {
-        done(error as Error);
-      }
-    },
+    // Nobody comes here but aedes itself, with PRESENT, which is nothing to subscribe to.
+    authorizeSubscribe: (_, __, done) => done(null, null),
   });
   mqtt.on("clientError", (client: Client, error: Error) => log.debug("client lost", { client: client.id, error }));
   mqtt.on("connectionError", (_: Client, error: Error) => log.debug("connection lost", { error }));
@@ -209,15 +183,25 @@ export async function openEngine({ ledger, access, limits, figures, log }: Engin
   mqtt.on("client", (client) => {
     if (client.closed) (mqtt as unknown as { deleteClient(id: string): void }).deleteClient(client.id);
   });
-  mqtt.on("subscribe", (subscriptions, client) => {
-    const session = memberOf(client)?.session;
-    for (const { topic, qos } of subscriptions)
-      if (session?.subscriptions.has(topic) && (qos as number) !== 128) fanout.recall(session, topic, qos as Qos);
-  });
-  mqtt.on("unsubscribe", (filters, client) => {
-    const session = memberOf(client)?.session;
-    if (session && !session.isDurable) void ledger.unsubscribe(session, filters);
-  });
+
+  /** Takes SUBSCRIBE and UNSUBSCRIBE out of the hands of aedes, which loses answers of repeated filters and the order. */
+  async function changeFilters(client: Client, packet: FilterPacket): Promise<void> {
+    const member = memberOf(client);
+    if (!member?.session) return;
+    const { line, session } = member;
+    const { messageId = 0 } = packet;
+    try {
+      if (packet.cmd === "unsubscribe")
+        await subscribing.unsubscribe({ line, session }, messageId, packet.unsubscriptions);
+      else {
+        const filters = packet.subscriptions.map(({ topic, qos }) => [topic, qos as Qos] as const);
+        await subscribing.subscribe({ line, session }, messageId, filters);
+      }
+    } catch (error) {
+      log.error("subscription not stored, its client is closed", { client: session.client, error });
+      line.socket.destroy();
+    }
+  }
 
   const watch = setInterval(() => {
     for (const member of members.values()) {
@@ -240,7 +224,7 @@ export async function openEngine({ ledger, access, limits, figures, log }: Engin
       };
       const line = new Line({ socket, address: peer.address, limits, tide, refused });
       const client = mqtt.handle(socket);
-      contain(client, socket);
+      contain(client, socket, changeFilters);
       const member: Member = {
         line,
         peer,
@@ -288,9 +272,25 @@ export async function openEngine({ ledger, access, limits, figures, log }: Engin
 
 const CODES: Readonly<Record<number, string>> = { 2: "client id in use", 4: "bad password", 5: "not authorized" };
 
-/** A throw while the bytes of one client are handled costs that client, never the process. */
-function contain(client: Client, socket: Duplex): void {
-  const inner = client as unknown as { _nextBatch: (error?: unknown) => void };
+type FilterPacket = SubscribePacket | UnsubscribePacket;
+
+/** What is known of the inside of aedes' client. */
+interface Inside {
+  _nextBatch: (error?: unknown) => void;
+  readonly _parser: NodeJS.EventEmitter;
+  readonly _keepaliveTimer: NodeJS.Timeout | null;
+}
+
+/**
+ * A throw while the bytes of one client are handled costs that client, never the process; and what changes its filters
+ * goes to `changeFilters`.
+ */
+function contain(
+  client: Client,
+  socket: Duplex,
+  changeFilters: (client: Client, packet: FilterPacket) => Promise<void>,
+): void {
+  const inner = client as unknown as Inside;
   const next = inner._nextBatch;
   const guarded = (error?: unknown) => {
     try {
@@ -302,4 +302,12 @@ function contain(client: Client, socket: Duplex): void {
   inner._nextBatch = guarded;
   socket.removeListener("readable", next);
   socket.on("readable", () => guarded());
+  const { _parser: parser } = inner;
+  const [enqueue] = parser.listeners("packet");
+  parser.removeAllListeners("packet");
+  parser.on("packet", (packet: FilterPacket | { readonly cmd: "other" }) => {
+    if (packet.cmd !== "subscribe" && packet.cmd !== "unsubscribe") return enqueue?.call(parser, packet);
+    inner._keepaliveTimer?.refresh();
+    void changeFilters(client, packet);
+  });
 }

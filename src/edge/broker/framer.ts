@@ -16,6 +16,7 @@ export interface Framed {
 const NOTHING: Framed = { pass: undefined };
 const CONNECT = 1;
 const PUBLISH = 3;
+const DISCONNECT = 14;
 
 /**
  * Cuts a byte stream into whole, checked packets. The first must be CONNECT [MQTT-3.1.0-1] and passes alone: what
@@ -29,7 +30,7 @@ export class Framer {
   #keptBytes = 0;
   /** Bytes that must be there before it makes sense to look again. */
   #need = 2;
-  #state: "first" | "waiting" | "open" = "first";
+  #state: "first" | "waiting" | "open" | "over" = "first";
 
   constructor(limits: FramerLimits) {
     this.#limits = limits;
@@ -47,6 +48,7 @@ export class Framer {
 
   /** Takes what came; without bytes it looks at what was kept. */
   take(chunk?: Buffer): Framed {
+    if (this.#state === "over") return NOTHING;
     if (chunk && chunk.length > 0) {
       this.#kept.push(chunk);
       this.#keptBytes += chunk.length;
@@ -90,6 +92,11 @@ export class Framer {
       const violation = check(packet);
       if (violation) return { end, need: 2, violation };
       end = to;
+      if (first >> 4 === DISCONNECT) {
+        // What follows it was not said [MQTT-3.14.4-2].
+        this.#state = "over";
+        return { end, need: 2 };
+      }
       if (this.#state === "first") {
         this.#state = "waiting";
         return { end, need: 2 };

@@ -40,6 +40,8 @@ export interface Intake {
 
 export function createIntake({ ledger, limits, figures, log, rightsOf }: IntakePorts): Intake {
   const fresh = new WeakSet<object>();
+  /** The last message of a line that had to wait. */
+  const last = new WeakMap<Line, Promise<void>>();
 
   /**
    * Takes a message of a client, or a will. Returns at once when nothing of it has to be on disk, otherwise resolves
@@ -75,13 +77,22 @@ export function createIntake({ ledger, limits, figures, log, rightsOf }: IntakeP
     }
     if (id > 0) fresh.add(packet);
     if (targets.length === 0 && !retain && (id === 0 || !session.isDurable)) {
-      if (id > 0) session.incoming.set(id, Promise.resolve());
-      return undefined;
+      const turn = author.line.isSaving ? last.get(author.line) : undefined;
+      if (id > 0) session.incoming.set(id, turn ?? Promise.resolve());
+      return turn && queue(author.line, turn);
     }
     const origin = id > 0 ? { session, id } : undefined;
     const saved = ledger.queues.publish({ topic, payload, qos, retain }, targets, origin);
     if (id > 0) session.incoming.set(id, saved);
-    return settle(saved, author, { topic, payload, qos, retain, id });
+    return queue(author.line, settle(saved, author, { topic, payload, qos, retain, id }));
+  }
+
+  /** Messages of one publisher keep their order, whichever of them go to the disk [MQTT-4.6.0-6]. */
+  function queue(line: Line, saved: Promise<void>): Promise<void> {
+    const turn = line.isSaving ? last.get(line) : undefined;
+    const mine = turn && turn !== saved ? Promise.all([turn, saved]).then(() => {}) : saved;
+    last.set(line, mine);
+    return mine;
   }
 
   async function settle(

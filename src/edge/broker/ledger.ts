@@ -100,20 +100,17 @@ export class Ledger {
     store.db.commit(() => store.sawSession.run(clock.now(), session.row), GATHER_MS).catch(() => {});
   }
 
-  /** Adds filters, or changes their QoS [MQTT-3.8.4-3]. */
+  /** Adds filters, or changes their QoS [MQTT-3.8.4-3]. What is asked for in one turn counts in its order. */
   async subscribe(session: Session, filters: readonly (readonly [string, Qos])[]): Promise<void> {
     const { store } = this.#ports;
-    const fresh = filters.filter(([filter, qos]) => session.subscriptions.get(filter) !== qos);
-    if (fresh.length === 0) return;
     if (session.isDurable)
       await store.db.commit(() => {
-        for (const [filter, qos] of fresh) store.subscribe.run(session.row, filter, qos);
+        for (const [filter, qos] of filters) store.subscribe.run(session.row, filter, qos);
       });
-    this.subscribeNow(session, fresh);
+    this.#subscribeNow(session, filters);
   }
 
-  /** The same for a session that needs no disk. */
-  subscribeNow(session: Session, filters: readonly (readonly [string, Qos])[]): void {
+  #subscribeNow(session: Session, filters: readonly (readonly [string, Qos])[]): void {
     for (const [filter, qos] of filters) {
       session.subscriptions.set(filter, qos);
       this.#trie.set(filter, session, qos);
@@ -122,13 +119,11 @@ export class Ledger {
 
   async unsubscribe(session: Session, filters: readonly string[]): Promise<void> {
     const { store } = this.#ports;
-    const known = filters.filter((filter) => session.subscriptions.has(filter));
-    if (known.length === 0) return;
     if (session.isDurable)
       await store.db.commit(() => {
-        for (const filter of known) store.unsubscribe.run(session.row, filter);
+        for (const filter of filters) store.unsubscribe.run(session.row, filter);
       });
-    for (const filter of known) {
+    for (const filter of filters) {
       session.subscriptions.delete(filter);
       this.#trie.delete(filter, session);
     }
@@ -260,7 +255,7 @@ export class Ledger {
     }
     for (const { session: row, filter, qos } of store.subscriptions.all()) {
       const session = byRow.get(row);
-      if (session) this.subscribeNow(session, [[filter, qos]]);
+      if (session) this.#subscribeNow(session, [[filter, qos]]);
     }
     for (const { session, id } of store.incoming.all()) byRow.get(session)?.incoming.set(id, Promise.resolve());
     for (const { topic, payload, qos } of store.retained.all()) this.retained.keep({ topic, payload, qos });

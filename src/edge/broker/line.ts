@@ -128,6 +128,11 @@ export class Line implements Swimmer {
     if (!this.socket.destroyed) setImmediate(() => this.socket.emit("readable"));
   }
 
+  /** True while a publish of this client is on its way to the disk. */
+  get isSaving(): boolean {
+    return this.#pending > 0;
+  }
+
   /** Tells that a publish of this client is on its way to the disk; beyond the limit its input waits. */
   begins(): void {
     this.#pending++;

@@ -33,6 +33,21 @@ export function encodePublish({ topic, payload, qos, retain, dup, id }: PublishF
   return packet;
 }
 
+/** @param codes - one for each filter of the SUBSCRIBE, in its order: the QoS, or 128 [MQTT-3.8.4-5]. */
+export function encodeSuback(id: number, codes: readonly number[]): Buffer {
+  const remaining = 2 + codes.length;
+  const size: number[] = [];
+  for (let rest = remaining; ; rest = rest >> 7) {
+    size.push((rest & 127) | (rest > 127 ? 128 : 0));
+    if (rest <= 127) break;
+  }
+  return Buffer.from([0x90, ...size, id >> 8, id & 255, ...codes]);
+}
+
+export function encodeUnsuback(id: number): Buffer {
+  return Buffer.from([0xb0, 2, id >> 8, id & 255]);
+}
+
 export function encodePubrel(id: number): Buffer {
   return Buffer.from([0x62, 2, id >> 8, id & 255]);
 }

@@ -53,14 +53,12 @@ export interface PersistencePorts<C extends Client> {
   readonly sessionOf: (client: C) => Session | undefined;
   /** True once for a QoS 2 packet that was stored just now, so that it is not taken for its own repeat. */
   readonly isFresh: (packet: object) => boolean;
-  /** Filters of a SUBSCRIBE that this client may have: aedes stores all of them as soon as one is allowed. */
-  readonly allowed: (client: C, filters: readonly (readonly [string, Qos])[]) => readonly (readonly [string, Qos])[];
   /** True when the client came back to a session that was kept. */
   readonly isResumed: (client: string) => boolean;
 }
 
-/** A filter that nobody may subscribe: it makes aedes say "session present" and nothing else [MQTT-3.2.2-2]. */
-export const PRESENT = "$present";
+/** It makes aedes say "session present" and nothing else [MQTT-3.2.2-2]. */
+const PRESENT = "$present";
 
 /**
  * The ledger as aedes knows it. Messages are stored before aedes acknowledges them and sent by the sessions' queues,
@@ -70,7 +68,6 @@ export function createPersistence<C extends Client>({
   ledger,
   sessionOf,
   isFresh,
-  allowed,
   isResumed,
 }: PersistencePorts<C>): Persistence<C> {
   const id = ({ messageId = 0 }: Identified) => messageId;
@@ -80,15 +77,8 @@ export function createPersistence<C extends Client>({
       if (qos === 0) ledger.retainSoon(topic, toBuffer(payload));
     },
     createRetainedStreamCombi: () => Readable.from([]),
-    async addSubscriptions(client, subscriptions) {
-      const session = sessionOf(client);
-      const filters = subscriptions.map(({ topic, qos }) => [topic, qos as Qos] as const);
-      if (session) await ledger.subscribe(session, allowed(client, filters));
-    },
-    async removeSubscriptions(client, filters) {
-      const session = sessionOf(client);
-      if (session) await ledger.unsubscribe(session, filters);
-    },
+    async addSubscriptions() {},
+    async removeSubscriptions() {},
     async subscriptionsByClient(client) {
       return isResumed(client.id) ? [{ topic: PRESENT, qos: 0 }] : [];
     },

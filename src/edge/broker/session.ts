@@ -147,14 +147,17 @@ export class Session {
     const { line } = this;
     if (!line) return;
     while (this.#window.size < this.#ports.limits.inflight && line.isRoomy) {
-      const entry = this.#shift() ?? this.#more();
+      const entry = this.#next();
       if (!entry) break;
+      const id = ((entry.seq - 1) % 65_535) + 1;
+      // All other ids went round while this one was never acknowledged [MQTT-2.3.1-4].
+      if (this.#window.has(id)) break;
+      this.#shift();
       this.#lastSent = entry.seq;
       if (!this.#ports.mayReceive(this, entry.topic)) {
         this.#ports.done(this, entry);
         continue;
       }
-      const id = ((entry.seq - 1) % 65_535) + 1;
       this.#window.set(id, entry);
       if (entry.seq <= this.maybeSent.upTo && this.maybeSent.entries-- > 0) entry.dup = true;
       if (entry.released) line.send(encodePubrel(id));
@@ -173,9 +176,9 @@ export class Session {
     this.#loadedBytes += entryBytes(entry);
   }
 
-  #shift(): Entry | undefined {
+  #shift(): void {
     const entry = this.#waiting[this.#head];
-    if (!entry) return undefined;
+    if (!entry) return;
     this.#waiting[this.#head++] = undefined as never;
     this.#loadedBytes -= entryBytes(entry);
     if (this.#head === this.#waiting.length) {
@@ -185,13 +188,13 @@ export class Session {
       this.#waiting = this.#waiting.slice(this.#head);
       this.#head = 0;
     }
-    return entry;
   }
 
-  #more(): Entry | undefined {
-    if (!this.isDurable || this.messages <= this.#window.size) return undefined;
-    for (const entry of this.#ports.load(this, this.#lastLoaded)) this.#keep(entry);
-    return this.#shift();
+  /** The entry whose turn it is; read from disk when none is at hand. */
+  #next(): Entry | undefined {
+    if (this.#head === this.#waiting.length && this.isDurable && this.messages > this.#window.size)
+      for (const entry of this.#ports.load(this, this.#lastLoaded)) this.#keep(entry);
+    return this.#waiting[this.#head];
   }
 
   #send(id: number, { topic, payload, qos, retain, dup }: Entry): void {
