@@ -17,7 +17,7 @@ export interface ApiOptions extends Endpoint {
   readonly units: (namespace: string, device: string) => Readonly<Record<string, string>>;
   readonly clock: Clock;
   readonly metrics: Metrics;
-  /** True when the cloud knows the Devices of the cluster. */
+  /** True when the cloud knows the Devices of the cluster, and its disk takes what the nodes tell. */
   readonly isReady: () => boolean;
   readonly log: Log;
 }

@@ -128,7 +128,8 @@ async function compose(options: CloudOptions, ports: CloudPorts, scope: Scope): 
   const tunnelUrl = options.tunnelUrl ?? `wss://${bracketed(hosts[0] ?? tunnel.host)}:${tunnel.port}`;
   const join = scope.use(await openJoin({ ...options.join, authority, tokens, nodes, tunnelUrl, log, clock }));
   const metrics = cloudMetrics(tunnel, controller, reports);
-  const isReady = () => controller.isReady;
+  metrics.gauge("cloud_disk_ok", "0 while the disk takes nothing.", () => (db.trouble ? 0 : 1));
+  const isReady = () => controller.isReady && db.trouble === undefined;
   const units = controller.units.bind(controller);
   const apiPorts = { tunnel, nodes, reports, metrics, isReady, units, clock, log };
   const api = scope.use(await openApi({ ...options.api, ...apiPorts }));

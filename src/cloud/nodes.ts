@@ -19,9 +19,11 @@ export function isNodeName(name: string): boolean {
 
 /** The nodes that ever joined or connected. */
 export class Nodes {
+  readonly #db: Database;
   readonly #sql;
 
   constructor(db: Database) {
+    this.#db = db;
     this.#sql = {
       joined: db.prepare(
         `insert into node (name, joined_at) values (?, ?)
@@ -39,21 +41,21 @@ export class Nodes {
 
   /** The node has a new certificate; it may connect, also when it was refused before. */
   joined(name: string, nowMs: number): void {
-    this.#sql.joined.run(name, nowMs);
+    this.#db.commitNow(() => this.#sql.joined.run(name, nowMs));
   }
 
   /** The node has its next certificate. False when it was refused meanwhile: a renewal lets nobody in again. */
   renewed(name: string, nowMs: number): boolean {
-    return this.#sql.renewed.run(nowMs, name).changes > 0;
+    return this.#db.commitNow(() => this.#sql.renewed.run(nowMs, name).changes > 0);
   }
 
   seen(name: string, nowMs: number): void {
-    this.#sql.seen.run(name, nowMs);
+    this.#db.commitNow(() => this.#sql.seen.run(name, nowMs));
   }
 
   /** Shuts the node out until it joins anew, whatever certificate it has. False when there is no such node. */
   refuse(name: string, nowMs: number): boolean {
-    return this.#sql.refuse.run(nowMs, name).changes > 0;
+    return this.#db.commitNow(() => this.#sql.refuse.run(nowMs, name).changes > 0);
   }
 
   /** Whether a certificate of this name may connect. */

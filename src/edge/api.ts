@@ -40,6 +40,8 @@ export interface ApiPorts {
   readonly commands: Commands;
   readonly metrics: Metrics;
   readonly node: () => NodeState;
+  /** Why the disk takes nothing; undefined while it does. */
+  readonly trouble: () => Fault | undefined;
   readonly reload: () => Promise<Reloaded>;
   readonly clock: Clock;
   readonly log: Log;
@@ -82,9 +84,15 @@ function isLocal(host: string): boolean {
   return /^(localhost|127(\.\d+){3}|\[::1\])(:\d+)?$/.test(host);
 }
 
-function health(app: Routes, { metrics, node, reload }: ApiPorts): void {
+function health(app: Routes, { metrics, node, trouble, reload }: ApiPorts): void {
   app.get(paths.healthz, async () => ({ status: "ok" }));
-  app.get(paths.readyz, async () => ({ status: "ok" }));
+  // The site is driven all the same; but what is said now is on no disk.
+  app.get(paths.readyz, async (_, reply) => {
+    const fault = trouble();
+    if (!fault) return { status: "ok" };
+    const { code, message, hint } = fault;
+    return reply.code(503).send({ status: "trouble", code, message, hint });
+  });
   app.get(paths.metrics, async (_, reply) => reply.type(metrics.contentType).send(await metrics.text()));
   app.get(paths.openapi, async () => openApi(node().version));
   app.get(paths.node, async () => node());

@@ -12,32 +12,44 @@ export interface GapPorts {
   readonly failed: (error: unknown) => void;
 }
 
-/** Since when a device says nothing, and why. */
+/** Since when a device says nothing, by the monotonic clock, and why. A wall clock that is set meanwhile changes nothing. */
 interface Silence {
-  readonly since: number;
+  readonly sinceMs: number;
   readonly reason: GapReason;
 }
 
-/** Rows of a device that could not be saved. */
+/** Rows of a device that could not be saved. Times are milliseconds since the epoch. */
 interface Loss {
   readonly twin: DeviceTwin;
   readonly from: number;
   readonly to: number;
   readonly count: number;
+  readonly reason: GapReason;
+}
+
+/** A gap that the disk did not take yet, and what belongs into the same transaction. */
+interface Waiting {
+  readonly twin: DeviceTwin;
+  readonly body: GapBody;
+  readonly also?: (() => void) | undefined;
 }
 
 /** The wall clock may drift from the monotonic one by this much between two beats before it is a jump. */
 const JUMP_MS = 5_000;
+/** Gaps of all devices together that wait for a disk; beyond, neighbours of a device become one. */
+const MOST_WAITING = 10_000;
 
 /**
  * Notes when devices that keep everything were not read, so that a hole in a history has a reason. A silence is on disk
- * from its begin, and so is a sign of life of the node: a kill in the middle of either leaves both known.
+ * from its begin, and so is a sign of life of the node: a kill in the middle of either leaves both known. While the disk
+ * takes nothing, gaps wait in memory.
  */
 export class Gaps {
   readonly #ports: GapPorts;
   readonly #sql;
   readonly #silences = new Map<string, Silence>();
   readonly #losses = new Map<string, Loss>();
+  #waiting: Waiting[] = [];
   readonly #alive: number | undefined;
   #wallMs: number;
   #monotonicMs: number;
@@ -45,11 +57,13 @@ export class Gaps {
   constructor(ports: GapPorts) {
     this.#ports = ports;
     this.#sql = prepare(ports.db);
-    for (const { uid, ...silence } of this.#sql.silences.all()) this.#silences.set(uid, silence);
+    const { clock } = ports;
+    for (const { uid, since, reason } of this.#sql.silences.all())
+      this.#silences.set(uid, { sinceMs: this.#monotonicOf(since), reason });
     const alive = this.#sql.alive.get()?.value;
     this.#alive = alive === undefined ? undefined : Number(alive);
-    this.#wallMs = ports.clock.now();
-    this.#monotonicMs = ports.clock.monotonic();
+    this.#wallMs = clock.now();
+    this.#monotonicMs = clock.monotonic();
   }
 
   /** The node runs again: nobody was read since its last sign of life. */
@@ -61,21 +75,20 @@ export class Gaps {
     if (alive === undefined) return;
     for (const twin of twins) {
       if (!keepsAll(twin) || this.#silences.has(twin.declared.uid)) continue;
-      // A clock that was set back must not make a gap that ends before it begins.
-      const since = Math.min(Math.max(alive, twin.lastSeen ?? 0), clock.now());
-      this.#begin(twin, { since, reason: "node off" });
+      this.#begin(twin, { sinceMs: this.#monotonicOf(Math.max(alive, twin.lastSeen ?? 0)), reason: "node off" });
     }
   }
 
   /** The device does not answer any more. */
   silent(twin: DeviceTwin): void {
     if (!keepsAll(twin)) return;
-    const now = this.#ports.clock.now();
+    const { clock } = this.#ports;
     const reason = twin.health.reason === "LINK_LOST" ? "link lost" : "device silent";
     const before = this.#silences.get(twin.declared.uid);
-    if (before?.reason === "node off") this.#append(twin, bodyOf(twin, before, now));
+    if (before?.reason === "node off") this.#append(twin, this.#bodyOf(twin, before, clock.now()));
     else if (before) return;
-    this.#begin(twin, { since: before ? now : (twin.lastSeen ?? now), reason });
+    const since = before ? clock.now() : (twin.lastSeen ?? clock.now());
+    this.#begin(twin, { sinceMs: this.#monotonicOf(since), reason });
   }
 
   /** The device was read. In the hot path: costs next to nothing when it was not silent. */
@@ -85,14 +98,14 @@ export class Gaps {
     const silence = this.#silences.get(uid);
     if (!silence) return;
     this.#silences.delete(uid);
-    if (keepsAll(twin)) this.#append(twin, bodyOf(twin, silence, at), () => this.#sql.end.run(uid));
+    if (keepsAll(twin)) this.#append(twin, this.#bodyOf(twin, silence, at), () => this.#sql.end.run(uid));
     else this.forget(twin);
   }
 
   /** A row of the device could not be saved. */
-  lost(twin: DeviceTwin, at: number): void {
+  lost(twin: DeviceTwin, at: number, reason: GapReason): void {
     const { from = at, count = 0 } = this.#losses.get(twin.declared.uid) ?? {};
-    this.#losses.set(twin.declared.uid, { twin, from, to: at, count: count + 1 });
+    this.#losses.set(twin.declared.uid, { twin, from, to: at, count: count + 1, reason });
   }
 
   /** The device is no longer declared. */
@@ -102,44 +115,80 @@ export class Gaps {
     this.#ports.db.commit(() => this.#sql.end.run(uid)).catch(this.#ports.failed);
   }
 
-  /** To be called each second: gives the sign of life, and looks for jumps of the clock and for rows that were lost. */
+  /** To be called each second: gives the sign of life, and looks for jumps of the clock and for what waits for the disk. */
   async beat(twins: Iterable<DeviceTwin>): Promise<void> {
     const { db, clock } = this.#ports;
     const [wall, monotonic] = [clock.now(), clock.monotonic()];
     const expected = this.#wallMs + (monotonic - this.#monotonicMs);
     [this.#wallMs, this.#monotonicMs] = [wall, monotonic];
-    if (Math.abs(wall - expected) > JUMP_MS) {
-      const body = { ...ordered(Math.round(expected), wall), reason: "clock jump" };
-      for (const twin of twins) if (keepsAll(twin)) this.#append(twin, body);
-    }
-    await Promise.all([db.commit(() => this.#sql.live.run(String(wall))), this.#tellLosses()]);
+    if (Math.abs(wall - expected) > JUMP_MS) this.#jumped(twins, Math.round(expected), wall);
+    await db.commit(() => this.#sql.live.run(String(wall)));
+    const waiting = this.#waiting.splice(0);
+    const losses = [...this.#losses.values()].map(({ twin, from, to, count, reason }) => {
+      this.#losses.delete(twin.declared.uid);
+      return { twin, body: { ...ordered(from, to), count, reason } };
+    });
+    for (const each of [...waiting, ...losses])
+      this.#append(each.twin, each.body, "also" in each ? each.also : undefined);
   }
 
-  async #tellLosses(): Promise<void> {
-    for (const [uid, { twin, from, to, count }] of [...this.#losses]) {
-      this.#losses.delete(uid);
-      const body = { ...ordered(from, to), count, reason: "disk full" };
-      await this.#write(twin, body).catch((error: unknown) => {
-        const later = this.#losses.get(uid);
-        this.#losses.set(uid, { twin, from, to: later?.to ?? to, count: count + (later?.count ?? 0) });
-        throw error;
-      });
+  #jumped(twins: Iterable<DeviceTwin>, from: number, to: number): void {
+    for (const twin of twins) {
+      // Nothing was seen in the future, and the age of what was seen begins to count again.
+      if (twin.lastSeen !== undefined) twin.lastSeen = Math.min(twin.lastSeen, to);
+      if (keepsAll(twin)) this.#append(twin, { ...ordered(from, to), reason: "clock jump" });
     }
   }
 
   #begin({ declared: { uid } }: DeviceTwin, silence: Silence): void {
     this.#silences.set(uid, silence);
-    const { since, reason } = silence;
+    const { sinceMs, reason } = silence;
+    const since = this.#wallOf(sinceMs);
     this.#ports.db.commit(() => this.#sql.begin.run(uid, since, reason)).catch(this.#ports.failed);
   }
 
-  #append(twin: DeviceTwin, body: GapBody, also?: () => void): void {
-    this.#write(twin, body, also).catch(this.#ports.failed);
+  /** When it was by the monotonic clock; what the wall clock has in the future is now. */
+  #monotonicOf(wallMs: number): number {
+    const { clock } = this.#ports;
+    return clock.monotonic() - Math.max(0, clock.now() - wallMs);
   }
 
-  #write({ declared: { namespace, name: device } }: DeviceTwin, body: GapBody, also?: () => void): Promise<void> {
-    const { outbox, clock } = this.#ports;
-    return outbox.append({ namespace, device, kind: "gap", at: clock.now(), body: JSON.stringify(body) }, also);
+  #wallOf(monotonicMs: number): number {
+    const { clock } = this.#ports;
+    return Math.round(clock.now() - (clock.monotonic() - monotonicMs));
+  }
+
+  #bodyOf({ device }: DeviceTwin, { sinceMs, reason }: Silence, now: number): GapBody {
+    const { from, to } = ordered(this.#wallOf(sinceMs), now);
+    const periods = device?.properties.filter(({ access }) => access !== "write").map(({ every }) => every) ?? [];
+    return { from, to, count: missedVisits(periods, from, to), reason };
+  }
+
+  /** Writes a gap, and keeps it until the disk takes it. */
+  #append(twin: DeviceTwin, body: GapBody, also?: () => void): void {
+    const { outbox, clock, failed } = this.#ports;
+    const { namespace, name: device } = twin.declared;
+    const row = { namespace, device, kind: "gap", at: clock.now(), body: JSON.stringify(body) } as const;
+    outbox.append(row, also).catch((error: unknown) => {
+      failed(error);
+      this.#wait({ twin, body, also });
+    });
+  }
+
+  #wait(next: Waiting): void {
+    const at = this.#waiting.length < MOST_WAITING ? -1 : this.#waiting.findLastIndex(({ twin }) => twin === next.twin);
+    const before = this.#waiting[at];
+    if (!before) {
+      this.#waiting.push(next);
+      return;
+    }
+    const [one, other] = [before.body, next.body];
+    const body = {
+      ...other,
+      ...ordered(Math.min(one.from, other.from), Math.max(one.to, other.to)),
+      count: (one.count ?? 0) + (other.count ?? 0),
+    };
+    this.#waiting[at] = { ...next, body };
   }
 }
 
@@ -149,12 +198,6 @@ export function missedVisits(periodsMs: Iterable<number>, from: number, to: numb
   for (const periodMs of new Set(periodsMs))
     if (periodMs > 0) missed += Math.max(0, Math.round((to - from) / periodMs) - 1);
   return missed;
-}
-
-function bodyOf({ device }: DeviceTwin, { since, reason }: Silence, now: number): GapBody {
-  const { from, to } = ordered(since, now);
-  const periods = device?.properties.filter(({ access }) => access !== "write").map(({ every }) => every) ?? [];
-  return { from, to, count: missedVisits(periods, from, to), reason };
 }
 
 function ordered(a: number, b: number): { readonly from: number; readonly to: number } {
@@ -169,7 +212,9 @@ function prepare(db: Database) {
   return {
     alive: db.prepare<[], { value: string }>("select value from meta where key = 'alive'"),
     live: db.prepare("insert into meta values ('alive', ?) on conflict do update set value = excluded.value"),
-    silences: db.prepare<[], Silence & { readonly uid: string }>("select uid, since, reason from silence"),
+    silences: db.prepare<[], { uid: string; since: number; reason: GapReason }>(
+      "select uid, since, reason from silence",
+    ),
     begin: db.prepare(
       `insert into silence values (?, ?, ?)
        on conflict do update set since = excluded.since, reason = excluded.reason`,

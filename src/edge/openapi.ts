@@ -43,7 +43,12 @@ const unknown = ["There is no such device or property."] as const;
 
 const operations: readonly Operation[] = [
   { path: "healthz", method: "get", summary: "The process lives.", answers: { 200: ["It does."] } },
-  { path: "readyz", method: "get", summary: "The node serves.", answers: { 200: ["It does."] } },
+  {
+    path: "readyz",
+    method: "get",
+    summary: "The node serves, and its disk takes what must be kept.",
+    answers: { 200: ["It does."], 503: ["The disk takes nothing: code, message and hint say why."] },
+  },
   { path: "metrics", method: "get", summary: "Metrics for Prometheus.", answers: { 200: ["Text format 0.0.4."] } },
   { path: "openapi", method: "get", summary: "This document.", answers: { 200: ["OpenAPI 3.1."] } },
   { path: "node", method: "get", summary: "The node itself.", answers: { 200: ["Name, version, uplink, counts."] } },

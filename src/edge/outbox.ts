@@ -32,6 +32,13 @@ export interface NewRow extends Omit<Row, "seq" | "layout"> {
   readonly layout?: Layout;
 }
 
+interface Totals {
+  readonly rows: number;
+  readonly bytes: number;
+  readonly head: number;
+  readonly dropped: number;
+}
+
 /** Share of the age limit by which a row may be older: rows go in batches, so that the ledger has few lines. */
 const AGE_SLACK = 1 / 1_000;
 /** Bytes a row takes beside its body. */
@@ -50,37 +57,38 @@ export class Outbox {
   readonly #limits: OutboxLimits;
   readonly #sql;
   readonly #sources = new Map<string, number>();
-  #rows = 0;
-  #bytes = 0;
-  #head = 0;
-  #droppedTotal = 0;
+  #totals: Totals;
+  /** The totals of the last commit that is on disk. */
+  #settled: Totals;
 
   constructor(db: Database, limits: OutboxLimits) {
     this.#db = db;
     this.#limits = limits;
     this.#sql = prepare(db);
-    this.#count();
+    const { rows = 0, bytes = 0 } = this.#sql.size.get() ?? {};
+    this.#totals = { rows, bytes, head: this.#sql.head.get()?.seq ?? 0, dropped: 0 };
+    this.#settled = this.#totals;
   }
 
   /** Highest sequence number ever given. */
   get head(): number {
-    return this.#head;
+    return this.#totals.head;
   }
   /** Rows that wait. */
   get rows(): number {
-    return this.#rows;
+    return this.#totals.rows;
   }
   get bytes(): number {
-    return this.#bytes;
+    return this.#totals.bytes;
   }
   /** Rows that a limit dropped since the start. */
   get dropped(): number {
-    return this.#droppedTotal;
+    return this.#totals.dropped;
   }
 
   /**
    * Adds a row; `also` runs in the same transaction. Resolves when both are on disk.
-   * @throws {Fault} `OVERLOADED` when the row is too large to be sent, `DISK_FULL`.
+   * @throws {Fault} `OVERLOADED` when the row is too large to be sent, `DISK_FULL`, `DISK_FAILED`.
    */
   async append({ layout, ...row }: NewRow, also?: () => void): Promise<void> {
     const bytes = Buffer.byteLength(row.body);
@@ -90,10 +98,9 @@ export class Outbox {
       also?.();
       const source = this.#source(row, layout);
       const { lastInsertRowid } = this.#insert(source, row);
-      this.#head = Number(lastInsertRowid);
-      this.#rows++;
-      this.#bytes += bytes + ROW_BYTES;
-      if (this.#bytes > this.#limits.limitBytes) this.#dropOldest(row.at);
+      const { rows, bytes: before, dropped } = this.#totals;
+      this.#totals = { rows: rows + 1, bytes: before + bytes + ROW_BYTES, head: Number(lastInsertRowid), dropped };
+      if (this.#totals.bytes > this.#limits.limitBytes) this.#dropOldest(row.at);
     };
     await this.#commit(work, GATHER_MS);
     this.bell.ring();
@@ -174,22 +181,30 @@ export class Outbox {
     return id;
   }
 
-  /** The numbers held in memory follow the file, also when the disk said no half-way. */
+  /**
+   * The totals follow the file, also when the disk said no half-way. They are not counted anew then: with a large
+   * backlog, that takes longer than the next commit is away.
+   */
   async #commit(work: () => void, gatherMs = 0): Promise<void> {
+    let isUndone = false;
     try {
-      await this.#db.commit(work, gatherMs);
+      await this.#db.commit(() => {
+        const before = this.#totals;
+        try {
+          work();
+        } catch (error) {
+          // Others share the transaction, and may be on disk all the same.
+          this.#totals = before;
+          isUndone = true;
+          throw error;
+        }
+      }, gatherMs);
+      this.#settled = this.#totals;
     } catch (error) {
-      this.#count();
+      if (!isUndone) this.#totals = this.#settled;
+      this.#sources.clear();
       throw error;
     }
-  }
-
-  #count(): void {
-    this.#sources.clear();
-    const { rows = 0, bytes = 0 } = this.#sql.size.get() ?? {};
-    this.#rows = rows;
-    this.#bytes = bytes;
-    this.#head = this.#sql.head.get()?.seq ?? 0;
   }
 
   /** Frees a tenth of the limit at once, so that a full outbox does not pay for each row. */
@@ -199,7 +214,7 @@ export class Outbox {
     let first = 0;
     let last = 0;
     for (const { seq, bytes } of this.#sql.oldest.iterate()) {
-      if (this.#bytes - freed <= goal || seq === this.#head) break;
+      if (this.#totals.bytes - freed <= goal || seq === this.#totals.head) break;
       first ||= seq;
       last = seq;
       freed += bytes + ROW_BYTES;
@@ -208,10 +223,10 @@ export class Outbox {
   }
 
   #drop([first, last]: Range, reason: string, nowMs: number): void {
-    const before = this.#rows;
+    const { rows, dropped } = this.#totals;
     const lost = this.#sql.lost.all(first, last);
     this.#remove(first, last);
-    this.#droppedTotal += before - this.#rows;
+    this.#totals = { ...this.#totals, dropped: dropped + rows - this.#totals.rows };
     this.#sql.drop.run(first, last, reason, nowMs, JSON.stringify(lost));
   }
 
@@ -219,8 +234,7 @@ export class Outbox {
     const { rows = 0, bytes = 0 } = this.#sql.sizeOf.get(from, to) ?? {};
     if (rows === 0) return;
     this.#sql.remove.run(from, to);
-    this.#rows -= rows;
-    this.#bytes -= bytes;
+    this.#totals = { ...this.#totals, rows: this.#totals.rows - rows, bytes: this.#totals.bytes - bytes };
   }
 }
 

@@ -1,6 +1,8 @@
 import type { Conflict } from "#devices/twin";
 import type { Clock } from "#std/clock";
+import { Fault } from "#std/fault";
 import type { Log } from "#std/log";
+import { isDiskFault } from "#std/sqlite";
 import type { EventBody } from "#wire/messages";
 import { topics } from "#wire/topics";
 import type { Broker } from "./broker/broker.ts";
@@ -65,8 +67,11 @@ export function createSite({ broker, outbox, gaps, twins, hasten, clock, log }: 
   function append(twin: DeviceTwin, row: Pick<NewRow, "kind" | "at" | "body" | "layout">, also?: () => void): void {
     const { name: device, namespace } = twin.declared;
     outbox.append({ device, namespace, ...row }, also).catch((error: unknown) => {
-      log.error("row lost, it could not be saved", { device, kind: row.kind, error });
-      if (row.kind === "telemetry") gaps.lost(twin, row.at);
+      const isTelemetry = row.kind === "telemetry";
+      // The database says that its disk takes nothing, and the ledger how much that cost: not a line for each.
+      if (!isTelemetry || !isDiskFault(error))
+        log.error("row lost, it could not be saved", { device, kind: row.kind, error });
+      if (isTelemetry) gaps.lost(twin, row.at, Fault.is(error, "DISK_FULL") ? "disk full" : "disk failed");
     });
   }
 

@@ -10,6 +10,10 @@ export const faults = {
   PERMISSION_MISSING: { retry: false, hint: "Give this user the right on the path or port that the message names." },
   DATABASE_CORRUPT: { retry: false, hint: "The file was set aside; restore a backup or let the node rebuild it." },
   DISK_FULL: { retry: true, hint: "Free space on the disk that holds the data directory." },
+  DISK_FAILED: {
+    retry: true,
+    hint: "The disk that holds the data directory does not read or write; look at the kernel's log and replace it.",
+  },
   LINK_LOST: { retry: true, hint: "Check the cable, the address of the link and whether the device is on." },
   DEVICE_TIMEOUT: { retry: true, hint: "The device is silent; check its power and unit, or raise the link's timeout." },
   DEVICE_REFUSED: {

@@ -35,6 +35,8 @@ const STATUS: { readonly [code in FaultCode]?: number } = {
   IDENTITY_REFUSED: 403,
   OVERLOADED: 429,
   DISK_FULL: 507,
+  DISK_FAILED: 503,
+  DATABASE_CORRUPT: 503,
   CLUSTER_UNREACHABLE: 503,
   UPLINK_LOST: 503,
 };

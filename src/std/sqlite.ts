@@ -27,6 +27,8 @@ export interface Database extends Disposable {
   commitNow<T>(work: () => T): T;
   /** Path of a corrupt file that was set aside at opening, if there was one. */
   readonly setAside: string | undefined;
+  /** Why the disk did not take the last commit; undefined while it works. Each change is logged once, here. */
+  readonly trouble: Fault | undefined;
 }
 
 export interface DatabaseOptions {
@@ -61,7 +63,7 @@ export function openDatabase({ path, migrations, log }: DatabaseOptions): Databa
   }
   if (!memory) chmodSync(path, 0o600);
   migrate(db, migrations, path);
-  return wrap(db, setAside);
+  return wrap(db, setAside, log.with({ path }));
 }
 
 /**
@@ -153,10 +155,21 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-function wrap(db: Sqlite.Database, setAside: string | undefined): Database {
+function wrap(db: Sqlite.Database, setAside: string | undefined, log: Log): Database {
   let waiting: Waiting[] = [];
   let isDue = false;
   let timer: NodeJS.Timeout | undefined;
+  let trouble: Fault | undefined;
+
+  /** The commit went through, or did not; says so when that is new. */
+  function heard(error: unknown): void {
+    const now = isDiskFault(error) ? error : undefined;
+    // Something else that went wrong says nothing about the disk.
+    if (error !== undefined && !now) return;
+    if (now && now.code !== trouble?.code) log.error("the disk takes nothing", { error: now });
+    if (!now && trouble) log.warn("the disk takes commits again");
+    trouble = now;
+  }
 
   /** One transaction for all that waited. Each work is a savepoint, so that one that throws undoes itself alone. */
   function flush(): void {
@@ -176,19 +189,25 @@ function wrap(db: Sqlite.Database, setAside: string | undefined): Database {
           } catch (error) {
             // A full disk may have rolled back everybody's work already; what came after would be outside of it.
             if (batch.length === 1 || !db.inTransaction) throw error;
-            settled.push(() => reject(fullFault(error)));
+            settled.push(() => reject(diskFault(error)));
           }
         }
       })();
     } catch (error) {
-      for (const { reject } of batch) reject(fullFault(error));
+      const fault = diskFault(error);
+      heard(fault);
+      for (const { reject } of batch) reject(fault);
       return;
     }
+    heard(undefined);
     for (const settle of settled) settle();
   }
 
   return {
     setAside,
+    get trouble() {
+      return trouble;
+    },
     prepare: <P extends unknown[], R>(sql: string) => db.prepare<P, R>(sql),
     exec: (sql) => {
       db.exec(sql);
@@ -207,9 +226,13 @@ function wrap(db: Sqlite.Database, setAside: string | undefined): Database {
     },
     commitNow: (work) => {
       try {
-        return db.transaction(work)();
+        const result = db.transaction(work)();
+        heard(undefined);
+        return result;
       } catch (error) {
-        throw fullFault(error);
+        const fault = diskFault(error);
+        heard(fault);
+        throw fault;
       }
     },
     [Symbol.dispose]() {
@@ -225,8 +248,22 @@ function codeOf(error: unknown): string {
   return typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
 }
 
-function fullFault(error: unknown): unknown {
-  if (codeOf(error).startsWith("SQLITE_FULL"))
+/** Whether the disk is to blame. Who gets one need not log it: the database does, once. */
+export function isDiskFault(error: unknown): error is Fault {
+  return Fault.is(error, "DISK_FULL", "DISK_FAILED", "DATABASE_CORRUPT");
+}
+
+/**
+ * A failed sync is no reason to open the file anew: what it was for is rolled back, and the next commit writes the same
+ * place of the log again before it syncs. Nothing that was reported rests on a sync that failed.
+ */
+function diskFault(error: unknown): unknown {
+  const code = codeOf(error);
+  if (code.startsWith("SQLITE_FULL"))
     return new Fault("DISK_FULL", "the disk that holds the database is full", { cause: error });
+  if (/^SQLITE_(CORRUPT|NOTADB)/.test(code))
+    return new Fault("DATABASE_CORRUPT", "the database is damaged", { cause: error });
+  if (/^SQLITE_(IOERR|READONLY|CANTOPEN)/.test(code))
+    return new Fault("DISK_FAILED", `the disk that holds the database failed: ${code}`, { cause: error });
   return error;
 }

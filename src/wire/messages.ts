@@ -40,6 +40,7 @@ export const gapReasons = [
   "size limit",
   "age limit",
   "disk full",
+  "disk failed",
   "device silent",
   "link lost",
   "node off",

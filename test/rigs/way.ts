@@ -43,6 +43,21 @@ export interface Verdict extends Wrong {
   readonly kept: number;
   /** Stops of the node in the ledger, all devices together. */
   readonly nodeOff: number;
+  /** Messages or visits that the ledger has as missing, by reason. */
+  readonly lost: Readonly<Record<string, number>>;
+}
+
+export interface EdgeState {
+  readonly online: boolean;
+  readonly backlog: number;
+  /** Values read since its start. */
+  readonly values: number;
+  /** What `/readyz` says. */
+  readonly ready: boolean;
+  /** Resident memory, in bytes. */
+  readonly rss: number;
+  /** Port of its broker. */
+  readonly mqtt: number;
 }
 
 /** The way, with edge and cloud running and the first values on disk. */
@@ -53,6 +68,10 @@ export interface Way extends AsyncDisposable {
   hear(): number;
   /** Resolves when the edge is connected. */
   online(): Promise<void>;
+  /** What the edge says of itself now. */
+  state(): Promise<EdgeState>;
+  /** Warnings and errors of the edge's log, as lines of JSON. */
+  readonly lines: readonly string[];
   kill(...roles: readonly Role[]): Promise<void>;
   start(...roles: readonly Role[]): void;
   /** Resolves when the process has ended by itself. */
@@ -90,19 +109,21 @@ export async function openWay({ devices, values, env = {} }: WayOptions): Promis
   };
   scope.use({ [Symbol.asyncDispose]: () => kill("edge", "cloud") });
 
-  let last: State = { online: false, backlog: Number.NaN };
+  const lines: string[] = [];
+  let last: EdgeState | undefined;
   function hear(): number {
     for (const message of running.edge?.said.splice(0) ?? []) {
       if (typeof message !== "object" || message === null) continue;
       if ("body" in message) committed.push(message as Committed);
-      else last = message as State;
+      else if ("line" in message) lines.push(message.line as string);
+      else last = message as EdgeState;
     }
     return committed.length;
   }
   const state = async () => {
-    last = { online: false, backlog: Number.NaN };
+    last = undefined;
     running.edge.ask("state");
-    return eventually(() => hear() >= 0 && !Number.isNaN(last.backlog) && last, LIMIT_MS);
+    return eventually(() => hear() >= 0 && last, LIMIT_MS);
   };
   const online = async () => void (await eventually(async () => (await state()).online, LIMIT_MS));
 
@@ -120,6 +141,8 @@ export async function openWay({ devices, values, env = {} }: WayOptions): Promis
     port: config.tunnel.port,
     hear,
     online,
+    state,
+    lines,
     kill,
     start(...roles) {
       for (const role of roles) {
@@ -140,16 +163,12 @@ export async function openWay({ devices, values, env = {} }: WayOptions): Promis
   };
 }
 
-interface State {
-  readonly online: boolean;
-  readonly backlog: number;
-}
-
 /** The model: what was on the edge's disk is in the cloud, once, in order, as it was; and no number is missing. */
 async function compare(dataDir: string, committed: readonly Committed[], devices: number): Promise<Verdict> {
   using db = openStore(dataDir, silent);
   const { sink, ledger } = new Reports(db);
   let [kept, missing, doubled, disordered, unexplained, nodeOff] = [0, 0, 0, 0, 0, 0];
+  const lost: Record<string, number> = {};
   for (let unit = 1; unit <= devices; unit++) {
     const device = `device-${unit}`;
     const rows: (Kept & { readonly message: Message })[] = [];
@@ -178,10 +197,11 @@ async function compare(dataDir: string, committed: readonly Committed[], devices
     doubled += found.doubled + (rows.length - bySeq.size);
     unexplained += found.holes.filter(({ reason }) => reason === undefined).length;
     if ((rows[0]?.message.seq ?? 1) !== 1) unexplained++;
+    for (const { reason, count = 0 } of gaps) lost[reason] = (lost[reason] ?? 0) + count;
     nodeOff += gaps.filter(({ reason }) => reason === "node off").length;
     kept += rows.length;
   }
-  return { committed: committed.length, kept, missing, doubled, disordered, unexplained, nodeOff };
+  return { committed: committed.length, kept, missing, doubled, disordered, unexplained, nodeOff, lost };
 }
 
 interface Message {

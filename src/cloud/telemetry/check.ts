@@ -39,7 +39,9 @@ export interface Findings {
 }
 
 /** Reasons that take numbers along. The others are times at which nothing was read, so no number was given. */
-const LOSSES = new Set(["size limit", "age limit", "disk full"]);
+const LOSSES = new Set(["size limit", "age limit", "disk full", "disk failed"]);
+/** A disk that took nothing had no rows to give numbers to, so the times count. */
+const BY_TIME = new Set(["disk full", "disk failed"]);
 
 /**
  * Compares the numbers of a device's messages with the ledger. A number that goes back begins a new count: the device
@@ -64,10 +66,10 @@ export function check(messages: readonly Numbered[], excuses: readonly Excuse[])
   return { checked: sorted.length, doubled, holes };
 }
 
-/** A limit says which rows went; a disk that was full had none to give numbers to, so its times count. */
+/** A limit says which rows went. */
 function isBetween({ node, epoch, first, last, from, to, reason }: Excuse, a: Numbered, b: Numbered): boolean {
   if (node !== a.node || epoch !== a.epoch) return false;
-  if (reason === "disk full") return to >= a.at && from <= b.at;
+  if (BY_TIME.has(reason)) return to >= a.at && from <= b.at;
   return last > a.row && first < b.row;
 }
 

@@ -95,7 +95,8 @@ export async function openExternalBroker(config: ExternalConfig, { node, log }: 
         return readers.size;
       },
     },
-    // Users and rights are the other broker's.
+    // Users, rights and disk are the other broker's.
+    trouble: undefined,
     reload: async () => {},
     [Symbol.asyncDispose]: () => remote[Symbol.asyncDispose](),
   };

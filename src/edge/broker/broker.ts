@@ -36,6 +36,8 @@ export interface Broker extends Endpoint, AsyncDisposable {
   inject(publication: Publication): Promise<void>;
   /** What it counted. */
   readonly figures: BrokerFigures;
+  /** Why its disk takes nothing; undefined while it does. */
+  readonly trouble: Fault | undefined;
   /** Where else it listens. */
   readonly endpoints: readonly Endpoint[];
   /**
@@ -159,6 +161,9 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
         get subscriptions() {
           return ledger.subscriptions;
         },
+      },
+      get trouble() {
+        return store.db.trouble;
       },
       async reload(next) {
         const prepared = further.map((listener, i) => listener.prepare(next.listeners?.[i]?.tls));

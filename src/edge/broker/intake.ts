@@ -1,4 +1,5 @@
 import type { Log } from "#std/log";
+import { isDiskFault } from "#std/sqlite";
 import type { Rights } from "./acl.ts";
 import type { MqttLimits } from "./config.ts";
 import type { Figures } from "./figures.ts";
@@ -106,7 +107,8 @@ export function createIntake({ ledger, limits, figures, log, rightsOf }: IntakeP
       if (retain) ledger.retained.keep({ topic, payload, qos });
     } catch (error) {
       session.incoming.delete(id);
-      log.error("message not stored, its publisher is closed", { client: session.client, topic, error });
+      if (!isDiskFault(error))
+        log.error("message not stored, its publisher is closed", { client: session.client, topic, error });
       throw error;
     } finally {
       line.ends();

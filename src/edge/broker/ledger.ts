@@ -1,5 +1,6 @@
 import type { Clock } from "#std/clock";
 import { Fault } from "#std/fault";
+import { isDiskFault } from "#std/sqlite";
 import type { MqttLimits } from "./config.ts";
 import type { Figures } from "./figures.ts";
 import { GATHER_MS, type Publication, Queues, type Target } from "./queues.ts";
@@ -222,7 +223,12 @@ export class Ledger {
 
   /** Writes what may wait no longer. */
   [Symbol.dispose](): void {
-    this.#ports.store.db.commitNow(() => this.queues.forgetDone());
+    try {
+      this.#ports.store.db.commitNow(() => this.queues.forgetDone());
+    } catch (error) {
+      // What was delivered is delivered again after the next start; a broken disk must not hold up the end.
+      if (!isDiskFault(error)) throw error;
+    }
   }
 
   #create(client: string, row: number, owner: string): Session {

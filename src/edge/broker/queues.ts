@@ -39,6 +39,7 @@ interface Pushed {
   readonly session: Session;
   readonly entry: Entry;
 }
+type Done = Pushed;
 
 /** Acknowledgements of subscribers may wait this long for company: a repeat after a kill is allowed, a loss is not. */
 export const GATHER_MS = 50;
@@ -51,7 +52,8 @@ export class Queues {
   readonly #ports: QueuesPorts;
   #batch: (() => readonly Pushed[])[] = [];
   #committing: Promise<void> | undefined;
-  #done: { readonly session: Session; readonly entry: Entry }[] = [];
+  #done: Done[] = [];
+  #isForgetting = false;
 
   constructor(ports: QueuesPorts) {
     this.#ports = ports;
@@ -77,12 +79,13 @@ export class Queues {
       if (retain) this.#retain(topic, payload, qos);
       return this.#enqueue(publication, targets);
     });
+    let done: readonly Done[] = [];
     this.#committing ??= store.db
       .commit(() => {
         const batch = this.#batch;
         this.#batch = [];
         this.#committing = undefined;
-        this.forgetDone();
+        done = this.forgetDone();
         return batch.flatMap((work) => work());
       })
       .then(
@@ -91,6 +94,7 @@ export class Queues {
         },
         (error: unknown) => {
           // The transaction is undone, so what is counted in memory has to be counted again.
+          this.#done.unshift(...done);
           this.#ports.recount();
           throw error;
         },
@@ -104,14 +108,31 @@ export class Queues {
     session.bytes -= entryBytes(entry);
     if (!session.isDurable) return;
     this.#done.push({ session, entry });
-    if (this.#done.length === 1) this.#ports.store.db.commit(() => this.forgetDone(), GATHER_MS).catch(() => {});
+    void this.#forgetSoon();
   }
 
-  /** Within a commit: takes away what was delivered. */
-  forgetDone(): void {
+  /** Takes away what was delivered; what the disk does not take now goes with a later one. */
+  async #forgetSoon(): Promise<void> {
+    if (this.#isForgetting) return;
+    this.#isForgetting = true;
+    let done: readonly Done[] = [];
+    try {
+      await this.#ports.store.db.commit(() => {
+        done = this.forgetDone();
+      }, GATHER_MS);
+    } catch {
+      this.#done.unshift(...done);
+    } finally {
+      this.#isForgetting = false;
+    }
+  }
+
+  /** Within a commit: takes away what was delivered, and returns what that was. */
+  forgetDone(): readonly Done[] {
     const done = this.#done;
     this.#done = [];
     for (const { session, entry } of done) this.dequeue(session.row, entry.seq, entry.message);
+    return done;
   }
 
   /** Within a commit: takes a message out of a queue, and away when it waits in no other. */

@@ -5,7 +5,7 @@ import { loadIdentity } from "#edge/identity";
 import { openEdge } from "#edge/main";
 import { Outbox } from "#edge/outbox";
 import { systemClock } from "#std/clock";
-import { silent } from "#std/log";
+import { openLog } from "#std/log";
 
 const { dataDir } = JSON.parse(process.argv[2] ?? "{}") as { dataDir: string };
 const append = Outbox.prototype.append;
@@ -17,9 +17,21 @@ Outbox.prototype.append = async function (...args) {
 const config = edgeConfig.parse({ dataDir, mqtt: { port: 0 }, api: { port: 0 } });
 const edge = await openEdge(
   { config, identity: loadIdentity(dataDir), version: "test" },
-  { drivers, clock: systemClock, log: silent },
+  {
+    drivers,
+    clock: systemClock,
+    log: openLog({ level: "warn", write: (line) => process.send?.({ line }) }),
+  },
 );
-process.on("message", () => {
-  const { uplink, backlog } = edge.state();
-  process.send?.({ online: uplink.online, backlog });
+process.on("message", async () => {
+  const { uplink, backlog, values } = edge.state();
+  const { ok: ready } = await fetch(`${edge.api.url}/readyz`);
+  process.send?.({
+    online: uplink.online,
+    backlog,
+    values,
+    ready,
+    rss: process.memoryUsage.rss(),
+    mqtt: edge.mqtt.port,
+  });
 });

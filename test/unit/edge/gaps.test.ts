@@ -132,13 +132,75 @@ test("rows that the disk did not take are told when it does again", async () => 
   const node = gapsRig();
   const [gaps, twin] = [node.open(), node.boiler()];
   node.breakDisk(true);
-  gaps.lost(twin, BEGIN);
-  gaps.lost(twin, BEGIN + 20);
-  await expect(gaps.beat(node.twins.all)).rejects.toThrow("the disk is full");
-  gaps.lost(twin, BEGIN + 40);
+  gaps.lost(twin, BEGIN, "disk full");
+  gaps.lost(twin, BEGIN + 20, "disk full");
+  await gaps.beat(node.twins.all);
+  gaps.lost(twin, BEGIN + 40, "disk failed");
+  node.breakDisk(false);
+  await eventually(() => node.failures.length === 1);
+  await gaps.beat(node.twins.all);
+  expect(await node.gaps(2)).toEqual([
+    { from: BEGIN, to: BEGIN + 20, count: 2, reason: "disk full" },
+    { from: BEGIN + 40, to: BEGIN + 40, count: 1, reason: "disk failed" },
+  ]);
+});
+
+test("a gap that the disk did not take waits for it, and is told once", async () => {
+  const node = gapsRig();
+  const [gaps, twin] = [node.open(), node.boiler()];
+  twin.lastSeen = BEGIN;
+  twin.health = offline("LINK_LOST");
+  gaps.silent(twin);
+  node.breakDisk(true);
+  node.pass(1_000);
+  gaps.answered(twin, BEGIN + 1_000);
+  await eventually(() => node.failures.length === 1);
+  await gaps.beat(node.twins.all);
+  await eventually(() => node.failures.length === 2);
   node.breakDisk(false);
   await gaps.beat(node.twins.all);
-  expect(await node.gaps(1)).toEqual([{ from: BEGIN, to: BEGIN + 40, count: 3, reason: "disk full" }]);
+  await gaps.beat(node.twins.all);
+  expect(await node.gaps(1)).toMatchObject([{ from: BEGIN, to: BEGIN + 1_000, reason: "link lost" }]);
+});
+
+test.each([3_600_000, -3_600_000])(
+  "a clock that is set by %d ms in a silence leaves it as long as it was",
+  async (ms) => {
+    const node = gapsRig();
+    const [gaps, twin] = [node.open(), node.boiler()];
+    twin.lastSeen = BEGIN;
+    twin.health = offline("LINK_LOST");
+    gaps.silent(twin);
+    node.pass(2_000, 2_000 + ms);
+    const now = BEGIN + 2_000 + ms;
+    gaps.answered(twin, now);
+    expect(await node.gaps(1)).toMatchObject([{ from: now - 2_000, to: now, count: 99, reason: "link lost" }]);
+  },
+);
+
+test("a node that starts with a clock that was set back has no gap in the future", async () => {
+  const node = gapsRig();
+  const twin = node.boiler();
+  const before = node.open();
+  twin.lastSeen = BEGIN + 500;
+  twin.health = offline("DEVICE_TIMEOUT");
+  before.silent(twin);
+  await before.beat(node.twins.all);
+  node.pass(1_000, -3_600_000);
+  const gaps = node.open();
+  gaps.resume(node.twins.all);
+  const now = BEGIN - 3_600_000;
+  gaps.answered(twin, now);
+  expect(await node.gaps(1)).toMatchObject([{ from: now, to: now, reason: "device silent" }]);
+});
+
+test("nothing was seen in the future once the clock was set back", async () => {
+  const node = gapsRig();
+  const [gaps, twin] = [node.open(), node.boiler()];
+  twin.lastSeen = BEGIN;
+  node.pass(1_000, -3_600_000);
+  await gaps.beat(node.twins.all);
+  expect(twin.lastSeen).toBe(BEGIN - 3_600_000);
 });
 
 test("devices that do not keep everything have no gaps", async () => {
