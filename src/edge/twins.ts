@@ -1,8 +1,7 @@
 import { admit, type Device } from "#devices/expand";
 import type { Declaration } from "#devices/model";
 import { desireByCloud, desireBySite, expire, looksLike, type PropertyTwin, refuse, release } from "#devices/twin";
-import type { Identity, LinkReport } from "#devices/status";
-import { equal, type Value } from "#devices/value";
+import type { Value } from "#devices/value";
 import { Bell } from "#std/bell";
 import type { Clock } from "#std/clock";
 import { Fault } from "#std/fault";
@@ -86,12 +85,10 @@ export class Twins {
       health: healthOf(device, old),
     };
     const isBack = !old?.device;
-    const isMoved = !old?.device || !runs || !isSamePlace(old.device, runs);
     const left = [...(old?.indexOf.keys() ?? [])].filter((property) => !names.includes(property));
-    const newcomer = { link: undefined, identity: undefined };
     const twin: DeviceTwin = old
-      ? Object.assign(old, state, isMoved ? newcomer : {})
-      : { ...state, ...newcomer, lastSeen: known.lastSeen, seq: this.#store.loadSeq(uid) };
+      ? Object.assign(old, state)
+      : { ...state, lastSeen: known.lastSeen, seq: this.#store.loadSeq(uid) };
     this.#all.set(uid, twin);
     this.#byName.set(name, twin);
     for (const property of left) this.#watcher.left(twin, property);
@@ -174,20 +171,6 @@ export class Twins {
     twin.health = health;
     this.#watcher.health(twin);
     if (left) this.doubt(twin, `${health.reason}: ${health.message}`);
-    this.changed(twin);
-  }
-
-  /** Says how the link of a device fares. */
-  setLink(twin: DeviceTwin, link: LinkReport): void {
-    if (!this.#isHere(twin) || equal({ ...link }, twin.link && { ...twin.link })) return;
-    twin.link = link;
-    this.changed(twin);
-  }
-
-  /** Takes what a device says of itself. */
-  setIdentity(twin: DeviceTwin, identity: Identity): void {
-    if (!this.#isHere(twin) || equal(identity, twin.identity)) return;
-    twin.identity = identity;
     this.changed(twin);
   }
 
@@ -290,11 +273,6 @@ export class Twins {
 function healthOf(device: Device | Fault, old: DeviceTwin | undefined): Health {
   if (device instanceof Fault) return { online: false, reason: device.code, message: device.message };
   return old?.device ? old.health : STARTING;
-}
-
-/** Whether a device is where it was: on the same link, with the same number. */
-function isSamePlace(a: Device, b: Device): boolean {
-  return a.linkKey === b.linkKey && JSON.stringify(a.station) === JSON.stringify(b.station);
 }
 
 function reportedOf(twin: PropertyTwin | undefined): Pick<PropertyTwin, "reported"> {
