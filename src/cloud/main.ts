@@ -14,6 +14,7 @@ import type { CloudOptions } from "./config.ts";
 import { Controller } from "./devices/controller.ts";
 import type { SchemaTable } from "./devices/declarations.ts";
 import { serveEvents } from "./devices/events.ts";
+import { Ownership } from "./devices/ownership.ts";
 import { type Part, Reports } from "./devices/reports.ts";
 import { type Authority, openAuthority, openAuthorityKeys } from "./join/authority.ts";
 import { openJoin } from "./join/server.ts";
@@ -23,6 +24,7 @@ import { applyCrds, type CrdPorts } from "./kube/crds.ts";
 import { type Access, type Kubeconfig, loadKubeconfig } from "./kube/kubeconfig.ts";
 import { cloudMetrics } from "./metrics.ts";
 import { Nodes } from "./nodes.ts";
+import { tellNotice } from "./notices.ts";
 import { openStore } from "./store.ts";
 import type { Kept } from "./telemetry/sink.ts";
 import { openTunnel, type TunnelEvent } from "./tunnel/server.ts";
@@ -60,7 +62,6 @@ export interface Cloud extends AsyncDisposable {
 /** Long enough to walk to the machine, short enough to be forgotten without harm. */
 const TOKEN_MS = 3_600_000;
 const PRUNE_MS = 60_000;
-const LOOK_MS = 100;
 /** Certificates of a node follow each other no faster than this. */
 const RENEW_MS = 1_000;
 const DAY_MS = 86_400_000;
@@ -111,7 +112,19 @@ async function compose(options: CloudOptions, ports: CloudPorts, scope: Scope): 
   const isKnown = (node: string) => nodes.get(node) !== undefined;
   const lastGap = (namespace: string, name: string) =>
     reports.ledger.last(namespace, name, clock.now() - GAP_MS) ?? null;
-  const controller = new Controller({ kube, schemas, isKnown, statusPerSecond, lastGap, log, clock });
+  const notices = { kube, log, clock, signal: scope.signal };
+  const ownership = new Ownership({
+    secret: authority.secret("grants"),
+    isOf: (node, namespace, device) => controller.isOf(node, namespace, device),
+    told: (node, { namespace, device }) => {
+      const message = `it spoke of ${namespace}/${device}, which is not on it; this was dropped`;
+      tellNotice({ node, reason: "NotItsDevice", message }, notices);
+    },
+    log,
+    clock,
+  });
+  const grant = ownership.grant.bind(ownership);
+  const controller = new Controller({ kube, schemas, grant, isKnown, statusPerSecond, lastGap, log, clock });
 
   const tunnel = scope.use(
     await openTunnel({
@@ -120,14 +133,14 @@ async function compose(options: CloudOptions, ports: CloudPorts, scope: Scope): 
       program: PROGRAM,
       admits: (node) => nodes.admits(node),
       have: (node, epoch) => reports.have(node, epoch),
-      handle: (event) => take(event, { authority, controller, reports, nodes, log, clock }),
+      handle: (event) => take(event, { authority, controller, ownership, reports, nodes, log, clock }),
       log,
       clock,
     }),
   );
   const tunnelUrl = options.tunnelUrl ?? `wss://${bracketed(hosts[0] ?? tunnel.host)}:${tunnel.port}`;
   const join = scope.use(await openJoin({ ...options.join, authority, tokens, nodes, tunnelUrl, log, clock }));
-  const metrics = cloudMetrics(tunnel, controller, reports);
+  const metrics = cloudMetrics(tunnel, { controller, ownership, reports });
   metrics.gauge("cloud_disk_ok", "0 while the disk takes nothing.", () => (db.trouble ? 0 : 1));
   const isReady = () => controller.isReady && db.trouble === undefined;
   const units = controller.units.bind(controller);
@@ -138,12 +151,7 @@ async function compose(options: CloudOptions, ports: CloudPorts, scope: Scope): 
     await prepareCluster({ kube, log, clock }, signal);
     await controller.serve(signal);
   });
-  const isOf = controller.isOf.bind(controller);
-  scope.run("events", async (signal) => {
-    // Before the devices are known, every event would seem to be about none.
-    while (!controller.isReady) await clock.sleep(LOOK_MS, signal);
-    await serveEvents({ kube, reports, isOf, log, clock }, signal);
-  });
+  scope.run("events", (signal) => serveEvents({ kube, reports, log, clock }, signal));
   scope.run("retention", async (signal) => {
     const { keepDays, keepMinutesDays, ...most } = options.telemetry;
     const keep = { keepMs: keepDays * DAY_MS, keepMinutesMs: keepMinutesDays * DAY_MS, ...most };
@@ -178,6 +186,7 @@ async function compose(options: CloudOptions, ports: CloudPorts, scope: Scope): 
 interface Takers {
   readonly authority: Authority;
   readonly controller: Controller;
+  readonly ownership: Ownership;
   readonly reports: Reports;
   readonly nodes: Nodes;
   readonly log: Log;
@@ -186,7 +195,7 @@ interface Takers {
 
 /** Gives what happens at the tunnel to those whom it concerns. */
 async function take(event: TunnelEvent, takers: Takers): Promise<void> {
-  const { controller, reports, nodes, clock } = takers;
+  const { controller, ownership, reports, nodes, clock } = takers;
   const { node } = event;
   if (event.on !== "message") {
     nodes.seen(node, clock.now());
@@ -195,19 +204,28 @@ async function take(event: TunnelEvent, takers: Takers): Promise<void> {
   const { message, session } = event;
   const { epoch } = session.hello;
   switch (message.kind) {
+    case "grants":
+      return ownership.show(session, message.grants);
     case "rows": {
-      const ranges = await reports.take(node, epoch, message.rows, clock.now(), message.layouts);
+      const own = ownership.own(session, message.rows);
+      const ranges = await reports.take(node, epoch, message.rows, clock.now(), message.layouts, own);
       session.send({ kind: "taken", ranges: [...ranges] });
-      for (const row of message.rows) if (row.kind === "gap") controller.touch(row);
+      for (const row of own) if (row.kind === "gap") controller.touch(row);
       return;
     }
-    case "missing":
-      await reports.miss(node, epoch, message, clock.now());
+    case "missing": {
+      const lost = ownership.own(session, message.lost ?? []);
+      await reports.miss(node, epoch, { ...message, lost }, clock.now());
       session.send({ kind: "taken", ranges: message.ranges });
-      for (const device of message.lost ?? []) controller.touch(device);
+      for (const device of lost) controller.touch(device);
       return;
-    case "report":
-      return controller.reported(node, message.report);
+    }
+    case "report": {
+      const { namespace, name: device } = message.report;
+      // One that comes before the cluster is known waits for it.
+      if (ownership.may(session, { namespace, device }) !== false) controller.reported(node, message.report);
+      return;
+    }
     case "renew": {
       const certificate = await renew(node, message.request, takers);
       if (certificate !== undefined) session.send({ kind: "certificate", certificate });

@@ -1,10 +1,17 @@
 import { type Metrics, openMetrics } from "#std/metrics";
 import type { Controller } from "./devices/controller.ts";
+import type { Ownership } from "./devices/ownership.ts";
 import type { Reports } from "./devices/reports.ts";
 import type { Tunnel } from "./tunnel/server.ts";
 
+interface Measured {
+  readonly controller: Controller;
+  readonly ownership: Ownership;
+  readonly reports: Reports;
+}
+
 /** What an operator asks of a cloud. */
-export function cloudMetrics(tunnel: Pick<Tunnel, "sessions">, controller: Controller, reports: Reports): Metrics {
+export function cloudMetrics(tunnel: Pick<Tunnel, "sessions">, { controller, ownership, reports }: Measured): Metrics {
   const metrics = openMetrics();
   metrics.gauge("cloud_nodes_connected", "Nodes that are connected now.", () => tunnel.sessions.size);
   metrics.gauge("cloud_devices", "Devices in the cluster.", () => controller.devices.objects.size);
@@ -22,6 +29,11 @@ export function cloudMetrics(tunnel: Pick<Tunnel, "sessions">, controller: Contr
     "cloud_rows_missing_total",
     "Rows that nodes dropped and that will never come.",
     () => reports.counts.missing,
+  );
+  metrics.total(
+    "cloud_foreign_total",
+    "Rows, gaps and reports of nodes about devices that are not theirs, dropped.",
+    () => ownership.refused,
   );
   metrics.gauges("cloud_gaps_total", "Gaps that nodes told of since the start, by reason.", ["reason"], () =>
     [...reports.ledger.totals].map(([reason, value]) => ({ labels: { reason }, value })),

@@ -1,11 +1,9 @@
 import type { DriverTable } from "#devices/driver";
 import type { Clock } from "#std/clock";
-import type { Fault } from "#std/fault";
 import type { Endpoint } from "#std/listen";
 import type { Log } from "#std/log";
 import { type Metrics, openMetrics } from "#std/metrics";
 import { Scope } from "#std/scope";
-import { isDiskFault } from "#std/sqlite";
 import { topics } from "#wire/topics";
 import { type NodeState, openApiServer } from "./api.ts";
 import { openBroker } from "./broker/broker.ts";
@@ -14,6 +12,7 @@ import { Commands, serveCommands } from "./commands.ts";
 import type { EdgeConfig } from "./config.ts";
 import { Supervisor } from "./devices/supervisor.ts";
 import { Gaps } from "./gaps.ts";
+import { Grants } from "./grants.ts";
 import type { Identity } from "./identity.ts";
 import { Outbox } from "./outbox.ts";
 import { compare, merge, type Reloaded } from "./reload.ts";
@@ -83,12 +82,7 @@ export async function openEdge(options: EdgeOptions, ports: EdgePorts): Promise<
         : await openBroker({ ...mqtt, dataDir: config.dataDir, clock, log: brokerLog }),
     );
     const hasten = (linkKey: string) => supervisor.hasten(linkKey);
-    // A disk that takes nothing is told of once, by the database.
-    const otherwise = (phrase: string) => (error: unknown) => {
-      if (!isDiskFault(error)) log.error(phrase, { error });
-    };
-    const failed = otherwise("gap not saved");
-    const trouble = () => store.db.trouble ?? broker.trouble;
+    const failed = (error: unknown) => log.error("gap not saved", { error });
     const gaps = new Gaps({ db: store.db, outbox, clock, failed });
     const site = createSite({ broker, outbox, gaps, twins: () => twins, hasten, clock, log });
     const twins = new Twins(store.db, clock, site);
@@ -123,7 +117,7 @@ export async function openEdge(options: EdgeOptions, ports: EdgePorts): Promise<
     };
 
     const metrics = openMetrics();
-    measure(metrics, { state, outbox, trouble });
+    measure(metrics, { state, outbox });
     measureBroker(metrics, { figures: broker.figures, clients: () => broker.clients });
     const commands = new Commands(store.db, { twins, supervisor, audit: site.audit, clock, log });
     await supervisor.resume();
@@ -137,7 +131,6 @@ export async function openEdge(options: EdgeOptions, ports: EdgePorts): Promise<
       commands,
       metrics,
       node: state,
-      trouble,
       reload,
       clock,
       log: log.with({ part: "api" }),
@@ -159,11 +152,11 @@ export async function openEdge(options: EdgeOptions, ports: EdgePorts): Promise<
         if ((round * SAVE_MS) % NODE_STATUS_MS === 0) tellNode(true);
         await clock.sleep(SAVE_MS, signal);
         supervisor.doubtStale();
-        await twins.save().catch(otherwise("reports not saved"));
+        await twins.save().catch((error: unknown) => log.error("reports not saved", { error }));
         await gaps.beat(twins.all).catch(failed);
-        await twins.expire().catch(otherwise("wishes not expired"));
-        await commands.prune().catch(otherwise("commands not pruned"));
-        await outbox.expire(clock.now()).catch(otherwise("outbox not expired"));
+        await twins.expire().catch((error: unknown) => log.error("wishes not expired", { error }));
+        await commands.prune().catch((error: unknown) => log.error("commands not pruned", { error }));
+        await outbox.expire(clock.now()).catch((error: unknown) => log.error("outbox not expired", { error }));
       }
     });
     tellUplink();
@@ -173,7 +166,18 @@ export async function openEdge(options: EdgeOptions, ports: EdgePorts): Promise<
         tellUplink();
       };
       const renewal = createRenewal(identity, { dataDir: config.dataDir, clock, log });
-      const ports = { twins, outbox, supervisor, renewal, epoch: store.epoch, program: version, clock, state: tell };
+      const grants = new Grants(store.db);
+      const ports = {
+        twins,
+        outbox,
+        grants,
+        supervisor,
+        renewal,
+        epoch: store.epoch,
+        program: version,
+        clock,
+        state: tell,
+      };
       scope.run("uplink", (signal) => serveUplink({ ...ports, log: log.with({ part: "uplink" }) }, signal));
     }
     return {
@@ -186,7 +190,7 @@ export async function openEdge(options: EdgeOptions, ports: EdgePorts): Promise<
       done: () => scope.done(),
       async [Symbol.asyncDispose]() {
         await supervisor[Symbol.asyncDispose]();
-        await twins.save().catch(otherwise("reports not saved"));
+        await twins.save().catch((error: unknown) => log.error("reports not saved", { error }));
         tellNode(false);
         await scope[Symbol.asyncDispose]();
       },
@@ -200,11 +204,10 @@ export async function openEdge(options: EdgeOptions, ports: EdgePorts): Promise<
 interface Measured {
   readonly state: () => NodeState;
   readonly outbox: Outbox;
-  readonly trouble: () => Fault | undefined;
 }
 
 /** What an operator asks of a node. */
-function measure(metrics: Metrics, { state, outbox, trouble }: Measured): void {
+function measure(metrics: Metrics, { state, outbox }: Measured): void {
   metrics.gauge("edge_devices", "Devices that are declared for this node.", () => state().devices);
   metrics.gauge("edge_devices_online", "Devices that answered their last visit.", () => state().devicesOnline);
   metrics.gauge("edge_values_total", "Values read since the start.", () => state().values);
@@ -212,6 +215,5 @@ function measure(metrics: Metrics, { state, outbox, trouble }: Measured): void {
   metrics.gauge("edge_outbox_rows", "Rows that wait for the cloud.", () => outbox.rows);
   metrics.gauge("edge_outbox_bytes", "Bytes that wait for the cloud.", () => outbox.bytes);
   metrics.gauge("edge_outbox_dropped_total", "Rows that a limit dropped since the start.", () => outbox.dropped);
-  metrics.gauge("edge_disk_ok", "0 while the disk takes nothing.", () => (trouble() ? 0 : 1));
   metrics.gauge("edge_memory_bytes", "Resident memory of the process.", () => process.memoryUsage.rss());
 }

@@ -7,6 +7,7 @@ import {
   type CloudMessage,
   cloudMessage,
   type EdgeMessage,
+  type Grant,
   OLDEST_WIRE_VERSION,
   type Range,
   type Row,
@@ -16,6 +17,7 @@ import type { Layout } from "#wire/pack";
 import { gaps, has } from "#wire/ranges";
 import { reportOf } from "./device-report.ts";
 import type { Supervisor } from "./devices/supervisor.ts";
+import type { Grants } from "./grants.ts";
 import type { Dropped, Outbox } from "./outbox.ts";
 import type { Renewal } from "./renewal.ts";
 import type { Twins } from "./twins.ts";
@@ -24,6 +26,7 @@ import type { Twins } from "./twins.ts";
 export interface SessionPorts {
   readonly twins: Twins;
   readonly outbox: Outbox;
+  readonly grants: Grants;
   readonly supervisor: Supervisor;
   readonly renewal: Renewal;
   /** Name of the outbox' history. */
@@ -95,6 +98,8 @@ class Session {
   #backlog: Batch | undefined;
   /** Layouts that this connection has told. */
   readonly #told = new Set<string>();
+  /** Devices whose grants this connection has shown. */
+  readonly #shown = new Set<string>();
   /** Dropped rows that the cloud was told of and has not confirmed. */
   readonly #telling = new Map<number, Dropped>();
 
@@ -111,7 +116,7 @@ class Session {
   }
 
   async hear(message: CloudMessage, scope: Scope, up: () => void): Promise<void> {
-    const { supervisor, twins, renewal, clock } = this.#ports;
+    const { supervisor, twins, grants, renewal, clock } = this.#ports;
     this.#heardMs = clock.monotonic();
     if (!this.#welcome && message.kind !== "welcome" && message.kind !== "ping")
       throw new Fault("FRAME_INVALID", `${message.kind} came before the welcome`);
@@ -119,9 +124,13 @@ class Session {
       case "welcome":
         await this.#begin(message, scope);
         return up();
-      case "device":
+      case "device": {
+        const { namespace, name: device } = message.device;
+        // Before the device runs, so that no row of it is ever without.
+        await grants.keep({ namespace, device, grant: message.grant });
         await supervisor.declare(message.device);
         return this.#send({ kind: "stored", uid: message.device.uid, generation: message.device.generation });
+      }
       case "gone":
         return supervisor.remove(message.uid);
       case "roster":
@@ -198,9 +207,23 @@ class Session {
     const rows = this.#ports.outbox.read(from, to, BATCH_BYTES);
     const [first, last] = [rows[0], rows.at(-1)];
     if (!first || !last) return undefined;
+    this.#showGrants(rows);
     const layouts = this.#newLayouts(rows);
     this.#send({ kind: "rows", rows: [...rows], ...(layouts.length > 0 ? { layouts } : {}) });
     return { from: first.seq, to: last.seq, bytes: rows.reduce((sum, { body }) => sum + body.length, 0) };
+  }
+
+  /** Shows the grants of these devices that this connection has not shown. */
+  #showGrants(of: readonly Omit<Grant, "grant">[]): void {
+    const found: Grant[] = [];
+    for (const { namespace, device } of of) {
+      const key = `${namespace}/${device}`;
+      const grant = this.#shown.has(key) ? undefined : this.#ports.grants.of({ namespace, device });
+      if (!grant) continue;
+      this.#shown.add(key);
+      found.push(grant);
+    }
+    if (found.length > 0) this.#send({ kind: "grants", grants: found });
   }
 
   /** Layouts that these rows use and this connection has not told. */
@@ -216,6 +239,7 @@ class Session {
       if (this.#telling.has(dropped.range[0])) continue;
       this.#telling.set(dropped.range[0], dropped);
       const { range, reason, lost } = dropped;
+      this.#showGrants(lost);
       this.#send({ kind: "missing", ranges: [range], reason, lost: [...lost] });
     }
   }
@@ -240,7 +264,11 @@ class Session {
       await twins.bell.wait(signal);
       // Reports are levels: while the cloud takes nothing, newer ones take their place, and none piles up here.
       while (this.#carrier.bufferedBytes > REPORT_EASY_BYTES) await clock.sleep(REPORT_MS, signal);
-      for (const twin of twins.takeChanged()) this.#send({ kind: "report", report: reportOf(twin) });
+      for (const twin of twins.takeChanged()) {
+        const report = reportOf(twin);
+        this.#showGrants([{ namespace: report.namespace, device: report.name }]);
+        this.#send({ kind: "report", report });
+      }
       await clock.sleep(REPORT_MS, signal);
     }
   }

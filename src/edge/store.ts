@@ -46,6 +46,10 @@ const migrations = [
    create table silence (uid text primary key, since integer not null, reason text not null) without rowid;
    -- Whose telemetry a limit dropped: JSON, a list of device, times and count.
    alter table dropped add column lost text not null default '[]';`,
+  `-- The cloud's word that this node may speak of a device.
+   create table permit (
+     namespace text not null, device text not null, permit text not null, primary key (namespace, device)
+   ) without rowid;`,
 ];
 
 /** The node's database and the name of its history. */

@@ -56,9 +56,15 @@ export type GapBody = z.infer<typeof gapBody>;
 const lost = z.object({ namespace: z.string(), device: z.string(), from: at, to: at, count: seq });
 export type Lost = z.infer<typeof lost>;
 
+/** The cloud's word that a node may speak of a device. */
+export const grant = z.object({ namespace: z.string(), device: z.string(), grant: z.string().max(64) });
+export type Grant = z.infer<typeof grant>;
+
 /** What an edge says to its cloud. Who it is says its certificate alone. */
 export const edgeMessage = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("hello"), version: z.number().int(), program: z.string(), epoch: z.string(), head: seq }),
+  /** Shown before the first word about these devices on this connection. */
+  z.object({ kind: z.literal("grants"), grants: z.array(grant).max(10_000) }),
   /** With the layouts that these rows are the first to use on this connection. */
   z.object({ kind: z.literal("rows"), rows: z.array(row).max(1000), layouts: z.array(layout).max(1000).optional() }),
   /** Rows in these ranges were dropped by a limit and will never come. */
@@ -82,7 +88,8 @@ export type EdgeMessage = z.infer<typeof edgeMessage>;
 export const cloudMessage = z.discriminatedUnion("kind", [
   /** Answers `hello`; `have` is all that the cloud holds of this epoch. */
   z.object({ kind: z.literal("welcome"), version: z.number().int(), program: z.string(), have: z.array(range) }),
-  z.object({ kind: z.literal("device"), device: declaration }),
+  /** A device that the node shall run, and its right to speak of it. */
+  z.object({ kind: z.literal("device"), device: declaration, grant: grant.shape.grant }),
   z.object({ kind: z.literal("gone"), uid: z.string() }),
   /** All devices of the node: what is not in it is gone. Follows `welcome` after the devices themselves. */
   z.object({ kind: z.literal("roster"), uids: z.array(z.string()) }),

@@ -9,7 +9,7 @@ import type { Kube } from "../kube/client.ts";
 import { Keys } from "../kube/keys.ts";
 import { reconcile } from "../kube/reconcile.ts";
 import { type Change, Mirror } from "../kube/watch.ts";
-import { Declarations, runs, type SchemaTable } from "./declarations.ts";
+import { type DeclarationPorts, Declarations, runs, type SchemaTable } from "./declarations.ts";
 import { LatestReports } from "./latest.ts";
 import { conditionModel } from "./models.ts";
 import { Presence, type Speaker } from "./presence.ts";
@@ -22,6 +22,8 @@ export interface ControllerOptions {
   readonly kube: Kube;
   /** Without them, links, stations and addresses are checked by the node alone. */
   readonly schemas: SchemaTable;
+  /** The right of a node to speak of a device, told with its declaration. */
+  readonly grant: DeclarationPorts["grant"];
   /** Whether a node of this name ever joined or connected. */
   readonly isKnown: (node: string) => boolean;
   readonly statusPerSecond: number;
@@ -55,14 +57,14 @@ export class Controller {
   readonly #arrival = new Bell();
 
   constructor(options: ControllerOptions) {
-    const { kube, schemas, isKnown, log, clock, statusPerSecond } = options;
+    const { kube, schemas, grant, isKnown, log, clock, statusPerSecond } = options;
     this.#options = options;
     const ports = { kube, log, clock, listed: () => this.#listed.ring() };
     this.models = new Mirror({ ...ports, kind: modelKind, changed: (change) => this.#modelChanged(change) });
     this.devices = new Mirror({ ...ports, kind: deviceKind, changed: (change) => this.#deviceChanged(change) });
     this.#presence = new Presence(isKnown, clock);
     const [register, presence] = [this.#register, this.#presence];
-    this.#declarations = new Declarations({ register, presence, models: this.models.objects, schemas });
+    this.#declarations = new Declarations({ register, presence, models: this.models.objects, schemas, grant });
     const wanted = (key: string) => this.#wanted(key);
     this.statuses = new StatusWriter({ kube, log, clock, perSecond: statusPerSecond, wanted });
   }
@@ -129,8 +131,9 @@ export class Controller {
     return unitsOf(this.models.objects.get(model ?? "")?.spec);
   }
 
-  /** Whether the cluster has this device on this node. */
-  isOf(node: string, namespace: string, name: string): boolean {
+  /** Whether the cluster has this device on this node; undefined while the cluster is not known. */
+  isOf(node: string, namespace: string, name: string): boolean | undefined {
+    if (!this.isReady) return undefined;
     return this.#register.get(`${namespace}/${name}`)?.node === node;
   }
 
@@ -146,7 +149,8 @@ export class Controller {
       this.statuses.observe(key);
       return;
     }
-    if (before?.metadata.uid && before.metadata.uid !== metadata?.uid) this.#reports.delete(before.metadata.uid);
+    const was = this.#register.get(key);
+    if (was && (was.uid !== entry?.uid || was.node !== entry.node)) this.#reports.delete(was);
     for (const other of this.#register.put(key, entry)) this.#keys.add(other);
     this.#keys.add(key);
   }
@@ -225,7 +229,7 @@ export class Controller {
     const object = this.devices.objects.get(key);
     if (!device || !verdict || !object) return undefined;
     const { namespace, name, uid, generation, node } = device;
-    const report = runs(verdict) ? this.#reports.get(uid, node) : undefined;
+    const report = runs(verdict) ? this.#reports.get(device, uid) : undefined;
     const nodeState = this.#presence.stateOf(node);
     const gap = this.#options.lastGap?.(namespace, name);
     const facts = { generation, node, nodeState, verdict, report, gap, nowMs: this.#options.clock.now() };

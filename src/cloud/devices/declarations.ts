@@ -13,6 +13,8 @@ export interface DeclarationPorts {
   /** The DeviceModels of the cluster by key. */
   readonly models: ReadonlyMap<string, ApiObject>;
   readonly schemas: SchemaTable;
+  /** The right of a node to speak of a device. */
+  readonly grant: (node: string, named: { readonly namespace: string; readonly device: string }) => string;
 }
 
 /** What every device is judged to be, and what its node was told of it. */
@@ -54,10 +56,11 @@ export class Declarations {
       this.#told.delete(key);
     }
     if (!device || !verdict?.ok) return;
-    const { node, uid } = device;
+    const { node, uid, namespace, name } = device;
     const text = JSON.stringify(verdict.declaration);
     if (!leaves && told?.text === text) return;
-    if (presence.speaker(node)?.send({ kind: "device", device: verdict.declaration }))
+    const grant = this.#ports.grant(node, { namespace, device: name });
+    if (presence.speaker(node)?.send({ kind: "device", device: verdict.declaration, grant }))
       this.#told.set(key, { node, uid, text });
   }
 

@@ -12,8 +12,6 @@ import type { OpenEvent, Reports } from "./reports.ts";
 export interface EventPorts {
   readonly kube: Pick<Kube, "create">;
   readonly reports: Reports;
-  /** Whether the device is one of the node: nobody writes events about the devices of others. */
-  readonly isOf: (node: string, namespace: string, device: string) => boolean;
   readonly log: Log;
   readonly clock: Clock;
 }
@@ -27,7 +25,7 @@ const LOOK_MS = 60_000;
  * Tells the cluster what happened at the sites, each thing once: an event's name follows from where it comes from, so
  * one that was created just before a crash exists already when it is tried again.
  */
-export async function serveEvents({ kube, reports, isOf, log, clock }: EventPorts, signal: AbortSignal): Promise<void> {
+export async function serveEvents({ kube, reports, log, clock }: EventPorts, signal: AbortSignal): Promise<void> {
   let failures = 0;
   while (!signal.aborted) {
     try {
@@ -45,7 +43,6 @@ export async function serveEvents({ kube, reports, isOf, log, clock }: EventPort
   async function tell(event: OpenEvent): Promise<void> {
     const object = eventObject(event);
     if (!object) return drop(event, "is not an event");
-    if (!isOf(event.node, event.namespace, event.device)) return drop(event, "is not about a device of the node");
     try {
       await kube.create(eventKind, object, signal);
     } catch (error) {

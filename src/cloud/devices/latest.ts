@@ -3,26 +3,39 @@ import type { DeviceReport } from "#devices/status";
 /** Reports kept, also for devices that the cluster has not told us of yet. */
 const MOST_REPORTS = 100_000;
 
-/** The last report of each device; when there are too many, the one that was not renewed for the longest goes. */
+/** Which device, and on which node. */
+export interface Place {
+  readonly node: string;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** The last report of each node on each device; of too many, the one that was not renewed for the longest goes. */
 export class LatestReports {
-  readonly #reports = new Map<string, { readonly node: string; readonly report: DeviceReport }>();
+  readonly #reports = new Map<string, DeviceReport>();
 
   put(node: string, report: DeviceReport): void {
-    this.#reports.delete(report.uid);
-    this.#reports.set(report.uid, { node, report });
-    for (const uid of this.#reports.keys()) {
+    const { namespace, name } = report;
+    const key = keyOf({ node, namespace, name });
+    this.#reports.delete(key);
+    this.#reports.set(key, report);
+    for (const oldest of this.#reports.keys()) {
       if (this.#reports.size <= MOST_REPORTS) return;
-      this.#reports.delete(uid);
+      this.#reports.delete(oldest);
     }
   }
 
-  /** What this node says of the device; what another one said of it does not count. */
-  get(uid: string, node: string): DeviceReport | undefined {
-    const found = this.#reports.get(uid);
-    return found?.node === node ? found.report : undefined;
+  /** What this node says of this very device; what another one said, or of a device before it, does not count. */
+  get(place: Place, uid: string): DeviceReport | undefined {
+    const report = this.#reports.get(keyOf(place));
+    return report?.uid === uid ? report : undefined;
   }
 
-  delete(uid: string): void {
-    this.#reports.delete(uid);
+  delete(place: Place): void {
+    this.#reports.delete(keyOf(place));
   }
+}
+
+function keyOf({ node, namespace, name }: Place): string {
+  return `${node}/${namespace}/${name}`;
 }

@@ -94,6 +94,7 @@ export class Reports {
 
   /**
    * Stores what is new among the rows. When it resolves they are on disk, and the ranges that it returns may be told.
+   * @param own - those that the node may say; the numbers of the others are noted, so that it does not repeat them.
    * @throws {Fault} `FRAME_INVALID` when the node leaves too many holes.
    */
   async take(
@@ -102,17 +103,18 @@ export class Reports {
     rows: readonly Row[],
     nowMs: number,
     layouts: readonly Layout[] = [],
+    own: readonly Row[] = rows,
   ): Promise<readonly Range[]> {
     checkLayouts(node, layouts);
     const told = rangesOf(rows.map(({ seq }) => seq));
-    const batch = { node, epoch, rows: rows.filter(({ kind }) => kind === "telemetry"), layouts, takenAt: nowMs };
+    const batch = { node, epoch, rows: own.filter(({ kind }) => kind === "telemetry"), layouts, takenAt: nowMs };
     let fresh: readonly Row[] = [];
     await this.sink.append(batch, () => {
       for (const { id, names } of layouts) this.#sql.insertLayout.run(id, JSON.stringify(names));
-      fresh = this.#note(node, epoch, rows, nowMs);
+      fresh = this.#note(node, epoch, told, own, nowMs);
       return fresh.filter(({ kind }) => kind === "telemetry");
     });
-    this.#counts.repeats += rows.length - fresh.length;
+    this.#counts.repeats += own.length - fresh.length;
     for (const follower of this.#followers) this.#tell(follower, batch, fresh);
     const events = fresh.filter(({ kind }) => kind === "event").length;
     if (events > 0) await this.#queued(events);
@@ -182,7 +184,7 @@ export class Reports {
   }
 
   /** Notes which rows are here, within the caller's transaction; returns those that were not. */
-  #note(node: string, epoch: string, rows: readonly Row[], nowMs: number): readonly Row[] {
+  #note(node: string, epoch: string, told: readonly Range[], rows: readonly Row[], nowMs: number): readonly Row[] {
     const source = this.#source(node, epoch, nowMs);
     let { ranges } = source;
     const fresh: Row[] = [];
@@ -195,6 +197,7 @@ export class Reports {
       if (row.kind === "gap")
         this.ledger.add(source.id, { ...gapOf(row), namespace, device, first: seq, last: seq, toldAt: nowMs });
     }
+    for (const range of told) ranges = add(ranges, range);
     this.#remember(source.id, node, ranges, nowMs);
     return fresh;
   }

@@ -1,4 +1,4 @@
-import { X509Certificate } from "node:crypto";
+import { hkdfSync, X509Certificate } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { join } from "node:path";
@@ -14,6 +14,8 @@ export interface Authority {
   readonly fingerprint: string;
   /** What this cloud shows to its nodes. */
   readonly server: Credentials;
+  /** 32 bytes for one purpose, the same as long as the authority's key is. */
+  secret(purpose: string): Uint8Array;
   /**
    * Certifies the key of a request for a node, for 30 days.
    * @throws {Fault} `IDENTITY_REFUSED` when it is no request, or not made by the holder of the key.
@@ -50,6 +52,7 @@ export async function openAuthority({ dataDir, hosts, log, clock }: AuthorityOpt
     certificate: authority.certificate,
     fingerprint: fingerprint(authority.certificate),
     server,
+    secret: (purpose) => new Uint8Array(hkdfSync("sha256", authority.key, "", `skerry ${purpose}`, 32)),
     certify: (node, request) =>
       sign(authority, request, { commonName: node, organizations: ["skerry:nodes"], usage: "client", days: NODE_DAYS }),
   };

@@ -6,7 +6,7 @@ import type { Cloud } from "#cloud/main";
 import { eventually } from "../../rigs/eventually.ts";
 import { type FakeEdge, telemetry } from "../../rigs/fake-edge.ts";
 import { type FakeCluster, openFakeCluster } from "../cloud/fake-cluster.ts";
-import { cloudOn, connect } from "../cloud/rig.ts";
+import { connect, plantOn } from "../cloud/rig.ts";
 import { type FakeOptions, fakeWorld } from "./fake-world.ts";
 
 describe("a plot", () => {
@@ -65,7 +65,7 @@ describe("with a cloud", () => {
 
   beforeEach(async () => {
     cluster = await openFakeCluster();
-    cloud = await cloudOn(cluster);
+    cloud = await plantOn(cluster);
     edge = await connect(cloud, "site-a");
     const rows = Array.from({ length: 60 }, (_, i) => {
       const [seq, at] = [i + 1, now - 60_000 + i * 1_000];

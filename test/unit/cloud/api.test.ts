@@ -4,14 +4,14 @@ import { openHttpClient } from "#std/undici";
 import { eventually } from "../../rigs/eventually.ts";
 import { telemetry } from "../../rigs/fake-edge.ts";
 import { type FakeCluster, openFakeCluster } from "./fake-cluster.ts";
-import { cloudOn, connect } from "./rig.ts";
+import { cloudOn, connect, plantOn } from "./rig.ts";
 
 let cluster: FakeCluster;
 let cloud: Cloud;
 
 beforeEach(async () => {
   cluster = await openFakeCluster();
-  cloud = await cloudOn(cluster);
+  cloud = await plantOn(cluster);
 });
 afterEach(async () => {
   await cloud[Symbol.asyncDispose]();

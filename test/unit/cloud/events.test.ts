@@ -19,7 +19,6 @@ const row = (seq: number, rest: Partial<Row> = {}): Row => ({
   body,
   ...rest,
 });
-const isOf = (_: string, namespace: string) => namespace === "default";
 const clock = { ...systemClock, sleep: async () => {} };
 
 test("an event names its device, its node and its time, and the same row is always the same object", () => {
@@ -57,7 +56,7 @@ test("each event is created once: a repeat exists already, a cluster that is awa
     },
   };
   await reports.take("site-a", "e", [row(1), row(2), row(3)], 0);
-  const serving = serveEvents({ kube, reports, isOf, log: silent, clock }, end.signal);
+  const serving = serveEvents({ kube, reports, log: silent, clock }, end.signal);
   await eventually(() => reports.openEvents === 0);
   await reports.take("site-a", "e", [row(3), row(4)], 0);
   await eventually(() => made.size === 4 && reports.openEvents === 0);
@@ -75,29 +74,9 @@ test("an event that the cluster does not want, or that is none, is dropped and c
       Promise.reject(new Fault("CLUSTER_REFUSED", "the namespace is being deleted", { reason: "Forbidden" })),
   };
   await reports.take("site-a", "e", [row(1), row(2, { body: "{}" })], 0);
-  const serving = serveEvents({ kube, reports, isOf, log: silent, clock }, end.signal);
+  const serving = serveEvents({ kube, reports, log: silent, clock }, end.signal);
   await eventually(() => reports.openEvents === 0);
   end.abort();
   await serving;
   expect(reports.counts.eventsDropped).toBe(2);
-});
-
-test("a node can not write events about the devices of others", async () => {
-  using db = openStore(":memory:", silent);
-  const reports = new Reports(db);
-  const end = new AbortController();
-  const made: ApiObject[] = [];
-  const kube = {
-    async create(_: unknown, object: ApiObject) {
-      made.push(object);
-      return object;
-    },
-  };
-  await reports.take("site-a", "e", [row(1, { namespace: "kube-system" }), row(2)], 0);
-  const serving = serveEvents({ kube, reports, isOf, log: silent, clock }, end.signal);
-  await eventually(() => reports.openEvents === 0);
-  end.abort();
-  await serving;
-  expect(made.map(({ metadata }) => metadata.namespace)).toEqual(["default"]);
-  expect(reports.counts.eventsDropped).toBe(1);
 });

@@ -7,6 +7,7 @@ import { openHttpClient } from "#std/undici";
 import { createRequest } from "#std/x509";
 import type { CarrierTls } from "#wire/carrier";
 import { joinAnswer } from "#wire/join";
+import { eventually } from "../../rigs/eventually.ts";
 import { type FakeEdge, type FakeEdgeOptions, fakeEdge } from "../../rigs/fake-edge.ts";
 import type { FakeCluster } from "./fake-cluster.ts";
 
@@ -24,6 +25,21 @@ export function cloudOn(
   const door = { port: 0 };
   const options = cloudConfig.parse({ dataDir, tunnel: door, join: door, api: door, statusPerSecond: 500 });
   return openCloud(options, { log, clock: systemClock, kubeconfig: cluster.access, ...rest });
+}
+
+/** A cloud that knows `boiler-1` and `boiler-2` of `site-a`. */
+export async function plantOn(cluster: FakeCluster, rest: Parameters<typeof cloudOn>[1] = {}): Promise<Cloud> {
+  cluster.apply(modelKind, boilerModel);
+  for (const name of ["boiler-1", "boiler-2"]) cluster.apply(deviceKind, boiler(name, "site-a"));
+  const cloud = await cloudOn(cluster, rest);
+  await isReady(cloud);
+  return cloud;
+}
+
+/** Resolves when the cloud knows the cluster. */
+export async function isReady(cloud: Cloud): Promise<void> {
+  await using client = openHttpClient({ url: cloud.urls.api });
+  await eventually(async () => (await client.request({ method: "GET", path: "/readyz" }, signal)).status === 200);
 }
 
 /** Joins as a machine would, and returns what it holds from then on. */

@@ -6,7 +6,7 @@ import type { Row } from "#wire/messages";
 import { eventually } from "../../rigs/eventually.ts";
 import { type FakeEdge, telemetry } from "../../rigs/fake-edge.ts";
 import { type FakeCluster, openFakeCluster } from "./fake-cluster.ts";
-import { boiler, boilerModel, cloudOn, connect, deviceKind, modelKind } from "./rig.ts";
+import { boiler, boilerModel, connect, deviceKind, modelKind, plantOn } from "./rig.ts";
 
 let cluster: FakeCluster;
 let cloud: Cloud;
@@ -15,7 +15,7 @@ const signal = new AbortController().signal;
 
 beforeEach(async () => {
   cluster = await openFakeCluster();
-  cloud = await cloudOn(cluster);
+  cloud = await plantOn(cluster);
   edge = await connect(cloud, "site-a");
 });
 afterEach(async () => {

@@ -13,7 +13,7 @@ import { WIRE_VERSION } from "#wire/messages";
 import { eventually } from "../../rigs/eventually.ts";
 import { fakeEdge, telemetry } from "../../rigs/fake-edge.ts";
 import { type FakeCluster, openFakeCluster } from "./fake-cluster.ts";
-import { cloudOn, connect, join } from "./rig.ts";
+import { connect, join, plantOn } from "./rig.ts";
 
 let cluster: FakeCluster;
 let cloud: Cloud;
@@ -22,7 +22,7 @@ let dataDir: string;
 beforeEach(async () => {
   dataDir = mkdtempSync(joinPath(tmpdir(), "cloud-"));
   cluster = await openFakeCluster();
-  cloud = await cloudOn(cluster, { dataDir });
+  cloud = await plantOn(cluster, { dataDir });
 });
 afterEach(async () => {
   await cloud[Symbol.asyncDispose]();
@@ -61,7 +61,7 @@ test("rows that are acknowledged are there after a restart of the cloud, and rep
     await eventually(() => edge.of("taken").length === 1);
   }
   await cloud[Symbol.asyncDispose]();
-  cloud = await cloudOn(cluster, { dataDir });
+  cloud = await plantOn(cluster, { dataDir });
   using edge = await connect(cloud, "site-a", { tls });
   edge.say({ kind: "rows", rows: [...rows, telemetry(3)] });
   await eventually(() => edge.of("taken").length === 1);

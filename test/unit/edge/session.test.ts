@@ -1,5 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import { Supervisor } from "#edge/devices/supervisor";
+import { Grants } from "#edge/grants";
 import { Outbox } from "#edge/outbox";
 import type { Renewal } from "#edge/renewal";
 import { converse } from "#edge/session";
@@ -21,7 +22,8 @@ function nodeRig(limitBytes = 1e9) {
   const outbox = new Outbox(store.db, { limitBytes, limitMs: 1e9 });
   const supervisor = new Supervisor(store.db, {}, { twins, visited: () => undefined, log: silent, clock });
   const renewal = { request: async () => undefined } as unknown as Renewal;
-  const ports = { twins, renewal, outbox, supervisor, epoch: store.epoch, program: "test", clock, log: silent };
+  const grants = new Grants(store.db);
+  const ports = { twins, renewal, outbox, grants, supervisor, epoch: store.epoch, program: "test", clock, log: silent };
   const append = (body: string) => outbox.append({ device: "b", namespace: "n", kind: "event", at: 0, body });
   return {
     ...{ twins, outbox, clock, append, store, supervisor },
@@ -140,7 +142,7 @@ describe("devices", () => {
     const node = nodeRig();
     await using talk = node.talk();
     talk.welcome();
-    talk.cloud.say({ kind: "device", device: boiler("a") });
+    talk.cloud.say({ kind: "device", device: boiler("a"), grant: "g" });
     await eventually(() => talk.cloud.of("stored").length === 1);
     expect(talk.cloud.of("stored")).toEqual([{ kind: "stored", uid: "uid-a", generation: 1 }]);
     expect(node.store.db.prepare("select uid from declaration").all()).toEqual([{ uid: "uid-a" }]);
