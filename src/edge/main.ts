@@ -1,9 +1,11 @@
 import type { DriverTable } from "#devices/driver";
 import type { Clock } from "#std/clock";
+import type { Fault } from "#std/fault";
 import type { Endpoint } from "#std/listen";
 import type { Log } from "#std/log";
 import { type Metrics, openMetrics } from "#std/metrics";
 import { Scope } from "#std/scope";
+import { isDiskFault } from "#std/sqlite";
 import { topics } from "#wire/topics";
 import { type NodeState, openApiServer } from "./api.ts";
 import { openBroker } from "./broker/broker.ts";
@@ -82,7 +84,12 @@ export async function openEdge(options: EdgeOptions, ports: EdgePorts): Promise<
         : await openBroker({ ...mqtt, dataDir: config.dataDir, clock, log: brokerLog }),
     );
     const hasten = (linkKey: string) => supervisor.hasten(linkKey);
-    const failed = (error: unknown) => log.error("gap not saved", { error });
+    // A disk that takes nothing is told of once, by the database.
+    const otherwise = (phrase: string) => (error: unknown) => {
+      if (!isDiskFault(error)) log.error(phrase, { error });
+    };
+    const failed = otherwise("gap not saved");
+    const trouble = () => store.db.trouble ?? broker.trouble;
     const gaps = new Gaps({ db: store.db, outbox, clock, failed });
     const site = createSite({ broker, outbox, gaps, twins: () => twins, hasten, clock, log });
     const twins = new Twins(store.db, clock, site);
@@ -117,7 +124,7 @@ export async function openEdge(options: EdgeOptions, ports: EdgePorts): Promise<
     };
 
     const metrics = openMetrics();
-    measure(metrics, { state, outbox });
+    measure(metrics, { state, outbox, trouble });
     measureBroker(metrics, { figures: broker.figures, clients: () => broker.clients });
     const commands = new Commands(store.db, { twins, supervisor, audit: site.audit, clock, log });
     await supervisor.resume();
@@ -131,6 +138,7 @@ export async function openEdge(options: EdgeOptions, ports: EdgePorts): Promise<
       commands,
       metrics,
       node: state,
+      trouble,
       reload,
       clock,
       log: log.with({ part: "api" }),
@@ -152,11 +160,11 @@ export async function openEdge(options: EdgeOptions, ports: EdgePorts): Promise<
         if ((round * SAVE_MS) % NODE_STATUS_MS === 0) tellNode(true);
         await clock.sleep(SAVE_MS, signal);
         supervisor.doubtStale();
-        await twins.save().catch((error: unknown) => log.error("reports not saved", { error }));
+        await twins.save().catch(otherwise("reports not saved"));
         await gaps.beat(twins.all).catch(failed);
-        await twins.expire().catch((error: unknown) => log.error("wishes not expired", { error }));
-        await commands.prune().catch((error: unknown) => log.error("commands not pruned", { error }));
-        await outbox.expire(clock.now()).catch((error: unknown) => log.error("outbox not expired", { error }));
+        await twins.expire().catch(otherwise("wishes not expired"));
+        await commands.prune().catch(otherwise("commands not pruned"));
+        await outbox.expire(clock.now()).catch(otherwise("outbox not expired"));
       }
     });
     tellUplink();
@@ -190,7 +198,7 @@ export async function openEdge(options: EdgeOptions, ports: EdgePorts): Promise<
       done: () => scope.done(),
       async [Symbol.asyncDispose]() {
         await supervisor[Symbol.asyncDispose]();
-        await twins.save().catch((error: unknown) => log.error("reports not saved", { error }));
+        await twins.save().catch(otherwise("reports not saved"));
         tellNode(false);
         await scope[Symbol.asyncDispose]();
       },
@@ -204,10 +212,11 @@ export async function openEdge(options: EdgeOptions, ports: EdgePorts): Promise<
 interface Measured {
   readonly state: () => NodeState;
   readonly outbox: Outbox;
+  readonly trouble: () => Fault | undefined;
 }
 
 /** What an operator asks of a node. */
-function measure(metrics: Metrics, { state, outbox }: Measured): void {
+function measure(metrics: Metrics, { state, outbox, trouble }: Measured): void {
   metrics.gauge("edge_devices", "Devices that are declared for this node.", () => state().devices);
   metrics.gauge("edge_devices_online", "Devices that answered their last visit.", () => state().devicesOnline);
   metrics.gauge("edge_values_total", "Values read since the start.", () => state().values);
@@ -215,5 +224,6 @@ function measure(metrics: Metrics, { state, outbox }: Measured): void {
   metrics.gauge("edge_outbox_rows", "Rows that wait for the cloud.", () => outbox.rows);
   metrics.gauge("edge_outbox_bytes", "Bytes that wait for the cloud.", () => outbox.bytes);
   metrics.gauge("edge_outbox_dropped_total", "Rows that a limit dropped since the start.", () => outbox.dropped);
+  metrics.gauge("edge_disk_ok", "0 while the disk takes nothing.", () => (trouble() ? 0 : 1));
   metrics.gauge("edge_memory_bytes", "Resident memory of the process.", () => process.memoryUsage.rss());
 }
