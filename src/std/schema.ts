@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { Fault } from "./fault.ts";
+import { bestForm, NO_FORM, wordingOf } from "./wording.ts";
 
 /** The one door to zod: a schema parses, types, and prints itself as JSON Schema. */
 export { z };
@@ -16,7 +17,7 @@ export interface Problem {
 
 /** All problems of a value at once; empty when it is valid. */
 export function problems(schema: z.ZodType, value: unknown): readonly Problem[] {
-  const result = schema.safeParse(value);
+  const result = schema.safeParse(value, ours);
   return result.success ? [] : result.error.issues.flatMap(flatten);
 }
 
@@ -27,7 +28,7 @@ export function parse<T>(
   what: string,
   code: "CONFIG_INVALID" | "MESSAGE_INVALID" | "FRAME_INVALID" | "USAGE_INVALID" = "CONFIG_INVALID",
 ): T {
-  const result = schema.safeParse(value);
+  const result = schema.safeParse(value, ours);
   if (result.success) return result.data;
   const found = result.error.issues.flatMap(flatten);
   throw new Fault(code, `${what}: ${found.map(tell).join("; ")}`, { problems: found });
@@ -46,9 +47,19 @@ export function pathOf(keys: readonly PropertyKey[]): string {
   );
 }
 
+/** Our words instead of zod's, where a schema has none of its own. */
+const ours = { error: wordingOf, reportInput: true };
+
 function flatten(issue: z.core.$ZodIssue): readonly Problem[] {
-  if (issue.code !== "unrecognized_keys") return [{ path: pathOf(issue.path), message: lower(issue.message) }];
-  return issue.keys.map((key) => ({ path: pathOf([...issue.path, key]), message: "unknown field" }));
+  const path = pathOf(issue.path);
+  if (issue.code === "unrecognized_keys")
+    return issue.keys.map((key) => ({ path: pathOf([...issue.path, key]), message: "unknown field" }));
+  if (issue.code === "invalid_union" && issue.message === NO_FORM) {
+    const best = bestForm(issue.errors);
+    if (typeof best === "string") return [{ path, message: best }];
+    return best.flatMap((inner) => flatten({ ...inner, path: [...issue.path, ...inner.path] }));
+  }
+  return [{ path, message: lower(issue.message) }];
 }
 
 function lower(text: string): string {

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { duration } from "#std/duration";
 import { Fault, faults } from "#std/fault";
 import { openLog } from "#std/log";
-import { parse, problems, z } from "#std/schema";
+import { parse, problems, tell, z } from "#std/schema";
 import { parseYaml, printYaml } from "#std/yaml";
 
 describe("a length of time", () => {
@@ -50,9 +50,55 @@ describe("parsing", () => {
   test("says what was parsed, and gives the problems to programs", () => {
     const wrong = () => parse(schema, { port: 1.5 }, "edge.yaml");
     expect(wrong).toThrow(expect.objectContaining({ code: "CONFIG_INVALID", name: "Fault" }));
-    expect(wrong).toThrow(/^edge\.yaml: port: invalid input: /);
+    expect(wrong).toThrow(/^edge\.yaml: port: must be a whole number, not 1\.5$/);
     const fault = caught(() => parse(schema, 3, "a frame", "FRAME_INVALID"));
     expect(fault).toMatchObject({ code: "FRAME_INVALID", detail: { problems: [{ path: "" }] } });
+  });
+});
+
+describe("a problem", () => {
+  const user = z.union([
+    z.strictObject({ name: z.string(), passwordFrom: z.string() }),
+    z.strictObject({ certificateFrom: z.string(), keyFrom: z.string() }),
+  ]);
+  const link = z.discriminatedUnion("by", [
+    z.strictObject({ by: z.literal("path"), path: z.string() }),
+    z.strictObject({ by: z.literal("host") }),
+  ]);
+
+  test.each<[z.ZodType, unknown, readonly string[]]>([
+    [z.strictObject({ host: z.string() }), {}, ["host: is missing: give a text"]],
+    [z.strictObject({ unit: z.int() }), {}, ["unit: is missing: give a number"]],
+    [z.strictObject({ mode: z.enum(["poll", "subscribe"]) }), {}, ["mode: is missing: give one of poll, subscribe"]],
+    [z.strictObject({}), undefined, ["is missing: give fields"]],
+    [z.enum(["poll", "subscribe"]), "pull", ["must be one of poll, subscribe, not pull"]],
+    [z.string(), 7, ["must be a text: put it in quotes"]],
+    [z.number(), "7", ["must be a number: take the quotes away"]],
+    [z.number(), "seven", ["must be a number, not a text"]],
+    [z.boolean(), "yes", ["must be true or false, not a text"]],
+    [z.int(), 1.5, ["must be a whole number, not 1.5"]],
+    [z.array(z.string()), { a: 1 }, ["must be a list, not fields"]],
+    [z.int().max(247), 300, ["must be at most 247, not 300"]],
+    [z.number().positive(), 0, ["must be more than 0, not 0"]],
+    [z.string().min(1), "", ["must not be empty"]],
+    [z.array(z.int()).min(2), [1], ["must have at least 2 items"]],
+    [z.string().regex(/^a+$/), "b", ["does not match /^a+$/"]],
+    [z.iso.datetime(), "today", ["must be a time such as 2026-01-31T12:00:00Z"]],
+    [z.union([z.literal(7), z.literal(8)]), 9, ["must be 7 or 8"]],
+    [z.union([z.string(), z.number()]), undefined, ["is missing: give a text or a number"]],
+    [user, { name: "ann" }, ["passwordFrom: is missing: give a text"]],
+    [user, { certificateFrom: "a", keyFrom: 1 }, ["keyFrom: must be a text: put it in quotes"]],
+    [z.strictObject({ user }), { user: { keyFrom: "k" } }, ["user.certificateFrom: is missing: give a text"]],
+    [link, {}, ["by: is missing: give one of path, host"]],
+    [link, { by: "air" }, ["by: must be one of path, host, not air"]],
+    [z.string({ error: "say who" }), 1, ["say who"]],
+  ])("%# is told in words that lead on", (schema, value, expected) => {
+    expect(problems(schema, value).map(tell)).toEqual(expected);
+  });
+
+  test("does not repeat what may be a secret", () => {
+    const [problem] = problems(z.strictObject({ password: z.string() }), { password: 12345 });
+    expect(problem?.message).not.toContain("12345");
   });
 });
 

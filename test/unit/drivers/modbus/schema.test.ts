@@ -19,6 +19,7 @@ describe("a Modbus manifest", () => {
       maxRegisters: 125,
       maxGap: 8,
       single: false,
+      identify: true,
       writeMultiple: false,
       readWrite: false,
     });
@@ -42,7 +43,7 @@ describe("a Modbus manifest", () => {
       "register: float64 at 65534 ends at 65537, beyond the last register 65535",
     ],
     [{ table: "coil", register: 1, type: "int16" }, "type: unknown field"],
-    [{ table: "holding", register: 65536 }, "register: too big: expected number to be <=65535"],
+    [{ table: "holding", register: 65536 }, "register: must be at most 65535, not 65536"],
   ])("is refused %p", (value, message) => {
     expect(told(address, value)).toEqual([message]);
   });
