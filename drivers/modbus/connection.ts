@@ -78,6 +78,7 @@ export function openConnection(
     },
 
     async describe(station, signal) {
+      if (!station.identify) return {};
       return await readIdentity(async (pdu) => {
         const answer = await ask(station, pdu, signal, (answer) => Uint8Array.from(answer));
         if (answer instanceof Fault) throw answer;

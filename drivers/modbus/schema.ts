@@ -46,6 +46,10 @@ const stationFields = z.strictObject({
     .max(5)
     .optional()
     .describe("How often a request to this device is repeated that had no valid answer. Without it as the link says."),
+  identify: z
+    .boolean()
+    .default(true)
+    .describe("Whether it is asked once per connection who it is (function 43); some devices stand no such question."),
   writeMultiple: z
     .boolean()
     .default(false)

@@ -1,7 +1,7 @@
 /** What a Kubernetes API must know of our kinds, derived from the schemas in `model.ts`. */
 import { z } from "#std/schema";
 import { deviceSpec, GROUP, modelSpec, VERSION } from "./model.ts";
-import { deviceReport } from "./status.ts";
+import { deviceReport, linkReport } from "./status.ts";
 
 /** A kind of a Kubernetes API: where it is served and what it is called. */
 export interface Kind {
@@ -58,11 +58,23 @@ const propertyStatus = z.object({
   conflict: conflict.optional().describe("Cloud and site wished different things without knowing of each other."),
 });
 
+const linkStatus = z.object({
+  state: linkReport.shape.state.describe("connecting, up, or waiting: lost, and tried again and again."),
+  since: time.describe("Since when it is so."),
+  failures: z.int().describe("Attempts in a row that brought nothing."),
+  reason: linkReport.shape.reason.describe("Why it waits."),
+});
+
 /** What the cloud writes into the status of a Device. */
 export const deviceStatus = z.object({
   observedGeneration: z.int().optional().describe("Generation that the node runs, or that was refused here."),
   protocol: z.string().optional().describe("Driver that speaks to the device."),
   lastSeen: time.optional().describe("When the device last answered."),
+  link: linkStatus.optional().describe("The bus of the device."),
+  identity: z
+    .record(z.string(), z.string())
+    .optional()
+    .describe("What the device says of itself, such as vendor, product and revision."),
   conditions,
   properties: z.array(propertyStatus).optional().describe("The twin of each property."),
 });
@@ -85,6 +97,7 @@ export function crds(): readonly Json[] {
       column("Protocol", ".status.protocol"),
       column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
       column("Reason", '.status.conditions[?(@.type=="Ready")].reason', { priority: 1 }),
+      column("Link", ".status.link.state", { priority: 1 }),
       column("Last Seen", ".status.lastSeen", { type: "date" }),
       column("Age", ".metadata.creationTimestamp", { type: "date" }),
     ]),

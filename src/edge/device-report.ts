@@ -2,7 +2,8 @@ import type { DeviceReport } from "#devices/status";
 import type { DeviceTwin } from "./device-twin.ts";
 
 /** The whole truth about a device, as the cloud gets it. */
-export function reportOf({ declared, device, health, lastSeen, properties }: DeviceTwin): DeviceReport {
+export function reportOf(twin: DeviceTwin): DeviceReport {
+  const { declared, device, health, lastSeen, link, identity, properties } = twin;
   const { uid, name, namespace, generation, modelGeneration } = declared;
   return {
     uid,
@@ -13,6 +14,8 @@ export function reportOf({ declared, device, health, lastSeen, properties }: Dev
     ...health,
     ...(device ? { protocol: device.protocol } : {}),
     ...(lastSeen === undefined ? {} : { lastSeen }),
+    ...(link ? { link } : {}),
+    ...(identity ? { identity } : {}),
     properties: [
       ...(device?.properties ?? []).map(({ name }, i) => {
         const { reported, desired, conflict } = properties[i] ?? {};

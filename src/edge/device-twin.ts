@@ -1,5 +1,6 @@
 import type { Device } from "#devices/expand";
 import type { Declaration } from "#devices/model";
+import type { Identity, LinkReport } from "#devices/status";
 import type { PropertyTwin } from "#devices/twin";
 
 /** Whether a device answers, and if not, why. */
@@ -18,6 +19,10 @@ export interface DeviceTwin {
   properties: PropertyTwin[];
   indexOf: ReadonlyMap<string, number>;
   health: Health;
+  /** How its link fares; undefined when it has none, because it can not be driven. */
+  link: LinkReport | undefined;
+  /** What it said of itself last; undefined when it was never asked, or has no such thing. */
+  identity: Identity | undefined;
   lastSeen: number | undefined;
   /** Sequence number of the last telemetry message. */
   seq: number;

@@ -1,7 +1,8 @@
 import { admit, type Device } from "#devices/expand";
 import type { Declaration } from "#devices/model";
+import type { Identity, LinkReport } from "#devices/status";
 import { desireByCloud, desireBySite, expire, looksLike, type PropertyTwin, refuse, release } from "#devices/twin";
-import type { Value } from "#devices/value";
+import { equal, type Value } from "#devices/value";
 import { Bell } from "#std/bell";
 import type { Clock } from "#std/clock";
 import { Fault } from "#std/fault";
@@ -85,10 +86,12 @@ export class Twins {
       health: healthOf(device, old),
     };
     const isBack = !old?.device;
+    const isMoved = !old?.device || !runs || !isSamePlace(old.device, runs);
     const left = [...(old?.indexOf.keys() ?? [])].filter((property) => !names.includes(property));
+    const newcomer = { link: undefined, identity: undefined };
     const twin: DeviceTwin = old
-      ? Object.assign(old, state)
-      : { ...state, lastSeen: known.lastSeen, seq: this.#store.loadSeq(uid) };
+      ? Object.assign(old, state, isMoved ? newcomer : {})
+      : { ...state, ...newcomer, lastSeen: known.lastSeen, seq: this.#store.loadSeq(uid) };
     this.#all.set(uid, twin);
     this.#byName.set(name, twin);
     for (const property of left) this.#watcher.left(twin, property);
@@ -171,6 +174,20 @@ export class Twins {
     twin.health = health;
     this.#watcher.health(twin);
     if (left) this.doubt(twin, `${health.reason}: ${health.message}`);
+    this.changed(twin);
+  }
+
+  /** Says how the link of a device fares. */
+  setLink(twin: DeviceTwin, link: LinkReport): void {
+    if (!this.#isHere(twin) || JSON.stringify(link) === JSON.stringify(twin.link)) return;
+    twin.link = link;
+    this.changed(twin);
+  }
+
+  /** Takes what a device says of itself. */
+  setIdentity(twin: DeviceTwin, identity: Identity | undefined): void {
+    if (!this.#isHere(twin) || equal(identity, twin.identity)) return;
+    twin.identity = identity;
     this.changed(twin);
   }
 
@@ -273,6 +290,11 @@ export class Twins {
 function healthOf(device: Device | Fault, old: DeviceTwin | undefined): Health {
   if (device instanceof Fault) return { online: false, reason: device.code, message: device.message };
   return old?.device ? old.health : STARTING;
+}
+
+/** Whether a device is where it was: on the same link, with the same number. */
+function isSamePlace(a: Device, b: Device): boolean {
+  return a.linkKey === b.linkKey && JSON.stringify(a.station) === JSON.stringify(b.station);
 }
 
 function reportedOf(twin: PropertyTwin | undefined): Pick<PropertyTwin, "reported"> {

@@ -17,6 +17,7 @@ export interface Script {
   readonly read?: (unit: number, property: string) => Raw | Promise<Raw>;
   readonly write?: (unit: number, property: string, raw: Raw) => void | Promise<void>;
   readonly connect?: () => void | Promise<void>;
+  readonly describe?: (unit: number) => Readonly<Record<string, string>> | Promise<never>;
 }
 
 export interface BusRig extends AsyncDisposable {
@@ -112,6 +113,10 @@ function driverOf(script: (signal: AbortSignal) => Script, asked: string[]): Dri
         async write(station, { property }, raw, signal) {
           asked.push(`write ${unitOf(station)} ${property}=${raw}`);
           await answer(script(signal).write?.(unitOf(station), property, raw), signal);
+        },
+        async describe(station, signal) {
+          asked.push(`describe ${unitOf(station)}`);
+          return await answer(script(signal).describe?.(unitOf(station)) ?? {}, signal);
         },
         async [Symbol.asyncDispose]() {
           asked.push("close");

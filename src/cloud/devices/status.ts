@@ -52,6 +52,8 @@ export function statusOf(facts: StatusFacts): DeviceStatus {
         observedGeneration: report.generation,
         protocol: report.protocol,
         lastSeen: latest(iso(report.lastSeen), previous.lastSeen),
+        link: report.link && { ...report.link, since: new Date(report.link.since).toISOString() },
+        identity: report.identity,
         properties: report.properties.map(property),
       }
     : taken
@@ -68,13 +70,14 @@ export function same(a: DeviceStatus, b: DeviceStatus): boolean {
   return equal(a as Value, b as Value);
 }
 
-/** Whether two statuses differ in their times at most: such a change may wait. */
+/** Whether two statuses differ in their times and counts at most: such a change may wait. */
 export function sameButTimes(a: DeviceStatus, b: DeviceStatus): boolean {
   return equal(timeless(a), timeless(b));
 }
 
-function timeless({ lastSeen: _, properties = [], ...rest }: DeviceStatus): Value {
-  return { ...rest, properties: properties.map(({ at: _, ...property }) => property) } as Value;
+function timeless({ lastSeen: _, link, properties = [], ...rest }: DeviceStatus): Value {
+  const { failures: __, ...lasting } = link ?? {};
+  return { ...rest, link: lasting, properties: properties.map(({ at: _, ...property }) => property) } as Value;
 }
 
 /** Reads a status that may have been written by anybody. */

@@ -7,7 +7,7 @@ import { Circuit } from "./circuit.ts";
 import { exchangesWith, type Inspection, inspect, roundTripMs } from "./inspect.ts";
 import { Outcomes, type Ports } from "./outcomes.ts";
 import { Pushes } from "./pushes.ts";
-import { type Identity, type Requests, requestsOn } from "./requests.ts";
+import { type Requests, requestsOn } from "./requests.ts";
 import { type Schedule, scheduleOf } from "./schedule.ts";
 import { Work } from "./work.ts";
 
@@ -31,19 +31,17 @@ export class Bus {
   #schedule: Schedule;
   /** The last one, also when it is lost: its exchanges may say why. */
   #connection: Connection | undefined;
-  /** What the stations of this connection said of themselves. */
-  #identities = new WeakMap<object, Identity>();
 
   constructor(driver: Driver, link: unknown, ports: Ports) {
     this.#driver = driver;
     this.#link = link;
     this.#ports = ports;
     const { clock } = ports;
-    this.#circuit = new Circuit(clock);
+    this.#circuit = new Circuit(clock, () => this.#outcomes.linked(this.#schedule.devices));
     this.#outcomes = new Outcomes(driver.protocol, this.#circuit, ports);
     this.#schedule = scheduleOf([], driver, clock.monotonic());
     this.#work = new Work(this.#schedule, { outcomes: this.#outcomes, circuit: this.#circuit, clock });
-    this.#pushes = new Pushes((visit, readings) => this.#outcomes.took(visit, readings) && this.#work.hasten());
+    this.#pushes = new Pushes((visit, readings) => this.#work.took(visit, readings));
   }
 
   /** Replaces the devices; the connection stays. Takes effect between two turns. */
@@ -51,6 +49,7 @@ export class Bus {
     this.#schedule = scheduleOf(devices, this.#driver, this.#ports.clock.monotonic());
     this.#work.set(this.#schedule);
     this.#pushes.set(this.#schedule.pushed);
+    this.#outcomes.linked(devices);
   }
 
   /** Says that there is a wish to write. */
@@ -85,24 +84,6 @@ export class Bus {
     });
   }
 
-  /** What a device says of itself, asked once for each connection; undefined when it can not be asked now. */
-  async identify(twin: DeviceTwin, signal: AbortSignal): Promise<Identity | undefined> {
-    const { device, health } = twin;
-    if (!device || !this.#connection?.describe) return undefined;
-    const known = this.#identities.get(device);
-    // Who is silent would cost its neighbours a wait.
-    if (known || !health.online) return known;
-    try {
-      const said = await this.ask(twin, (requests, signal) => requests.describe(device, signal), signal);
-      this.#identities.set(device, said);
-      return said;
-    } catch (error) {
-      if (Fault.is(error) && !error.retry) this.#identities.set(device, {});
-      if (signal.aborted) throw error;
-      return undefined;
-    }
-  }
-
   /** The last exchanges of the whole link; undefined before the first connection, or when the driver keeps none. */
   get exchanges(): Connection["exchanges"] {
     return this.#connection?.exchanges;
@@ -132,7 +113,6 @@ export class Bus {
         await using connection = await this.#connect(signal);
         await using scope = new Scope(signal);
         this.#connection = connection;
-        this.#identities = new WeakMap();
         this.#circuit.up();
         if (this.#circuit.failures === 0) log.info("link up", { protocol, devices: this.#schedule.devices.length });
         const requests = requestsOn(connection, this.#driver, this.#link);

@@ -1,3 +1,4 @@
+import type { LinkReport } from "#devices/status";
 import { backoffMs } from "#std/backoff";
 import type { Clock } from "#std/clock";
 import type { Fault } from "#std/fault";
@@ -20,18 +21,26 @@ export interface CircuitView {
 
 const RECONNECT = { firstMs: 250, longestMs: 15_000 };
 
+/** The reason of a link that waits is cut to this length. */
+const MOST_REASON = 500;
+
 type State = Pick<CircuitView, "state" | "since" | "nextAttempt">;
 
 /** Remembers how a link fares, for whoever asks why. */
 export class Circuit {
   readonly #clock: Clock;
   readonly #occupancy: Occupancy;
+  readonly #changed: () => void;
   #state: State;
   #failures = 0;
   #lastError: CircuitView["lastError"];
+  /** Since when there is no link; undefined before the first loss, and while it is up. */
+  #lostAt: number | undefined;
 
-  constructor(clock: Clock) {
+  /** @param changed - called when `report` is another. */
+  constructor(clock: Clock, changed: () => void) {
     this.#clock = clock;
+    this.#changed = changed;
     this.#occupancy = new Occupancy(clock.monotonic());
     this.#state = { state: "connecting", since: clock.now() };
   }
@@ -42,6 +51,8 @@ export class Circuit {
 
   up(): void {
     this.#state = { state: "up", since: this.#clock.now() };
+    this.#lostAt = undefined;
+    this.#changed();
   }
 
   /** Connections in a row that brought nothing. One that opens and drops at once is no success. */
@@ -53,6 +64,7 @@ export class Circuit {
   proven(): number {
     const failures = this.#failures;
     this.#failures = 0;
+    if (failures > 0) this.#changed();
     return failures;
   }
 
@@ -62,12 +74,24 @@ export class Circuit {
     const waitMs = backoffMs(RECONNECT, this.#failures++);
     this.#lastError = { at, code, message };
     this.#state = { state: "down", since: at, nextAttempt: at + waitMs };
+    this.#lostAt ??= at;
+    this.#changed();
     return waitMs;
   }
 
   /** Counts the time from then to now as work for somebody. */
   busy(who: string, fromMs: number): void {
     this.#occupancy.add(who, fromMs, this.#clock.monotonic());
+  }
+
+  /** The link for those who are far away: its attempts are counted, and not told one by one. */
+  get report(): LinkReport {
+    const { state, since } = this.#state;
+    const failures = this.#failures;
+    if (state === "up" || this.#lostAt === undefined)
+      return { state: state === "up" ? state : "connecting", since, failures };
+    const { code, message } = this.#lastError ?? {};
+    return { state: "waiting", since: this.#lostAt, failures, reason: `${code}: ${message}`.slice(0, MOST_REASON) };
   }
 
   view(): CircuitView {

@@ -1,4 +1,5 @@
 import type { Reading } from "#devices/driver";
+import type { Identity } from "#devices/status";
 import type { Clock } from "#std/clock";
 import type { Fault } from "#std/fault";
 import type { Log } from "#std/log";
@@ -49,6 +50,16 @@ export class Outcomes {
   heard(twin: DeviceTwin): void {
     twin.lastSeen = this.#ports.clock.now();
     this.#ports.twins.setHealth(twin, ANSWERING);
+  }
+
+  /** A device said who it is. */
+  introduced(twin: DeviceTwin, identity: Identity | undefined): void {
+    this.#ports.twins.setIdentity(twin, identity);
+  }
+
+  /** The link of these devices fares otherwise. */
+  linked(twins: readonly DeviceTwin[]): void {
+    for (const twin of twins) this.#ports.twins.setLink(twin, this.#circuit.report);
   }
 
   /** A device did not answer, or its link is lost. */

@@ -5,9 +5,6 @@ import type { Value } from "#devices/value";
 import { deadline } from "#std/deadline";
 import { Fault } from "#std/fault";
 
-/** What a device says of itself, such as `{ vendor: "Acme", product: "PM 300" }`. */
-export type Identity = Readonly<Record<string, string>>;
-
 /**
  * What can be asked of the devices of an open link. Each request ends in time, so that who is silent costs its
  * neighbours one wait.
@@ -18,8 +15,8 @@ export interface Requests {
   write(device: Device, point: Point, raw: Raw, signal: AbortSignal): Promise<void>;
   /** @throws {Fault} `COMMAND_UNKNOWN` when the driver has no calls. */
   call(device: Device, command: CommandSpec, args: readonly Value[], signal: AbortSignal): Promise<Value>;
-  /** Empty when the driver can not ask. */
-  describe(device: Device, signal: AbortSignal): Promise<Identity>;
+  /** What a device says of itself; empty when the driver can not ask. */
+  describe(device: Device, signal: AbortSignal): Promise<Readonly<Record<string, string>>>;
 }
 
 /** What a link is asked by. */

@@ -32,10 +32,7 @@ type OfDevice = { Params: { device: string } };
 export function explainDevices(app: Routes, { twins, supervisor, clock, signal }: ToolPorts): void {
   app.get<OfDevice>(paths.why, async ({ params }) => {
     const twin = twins.named(params.device);
-    const bus = supervisor.findBus(twin);
-    // Before the identity is asked for: that exchange explains nothing.
-    const inspected = bus?.inspect(twin);
-    return whyOf(twin, inspected, await bus?.identify(twin, signal));
+    return whyOf(twin, supervisor.findBus(twin)?.inspect(twin));
   });
 
   app.get<OfDevice>(paths.plan, async ({ params }) => {

@@ -27,15 +27,15 @@ export interface Why {
   readonly readable: number;
   readonly good: number;
   readonly complaints: readonly Complaint[];
-  /** What the device says of itself; absent when it has no such thing or can not be asked. */
+  /** What the device said of itself; absent when it has no such thing or was not asked yet. */
   readonly identity?: Readonly<Record<string, string>>;
   /** Absent when the declaration can not be driven: then `message` says why. */
   readonly bus?: Inspection;
 }
 
 /** Puts together why a device is as it is. */
-export function whyOf(twin: DeviceTwin, bus: Inspection | undefined, identity?: Why["identity"]): Why {
-  const { declared, device, health, lastSeen, properties } = twin;
+export function whyOf(twin: DeviceTwin, bus: Inspection | undefined): Why {
+  const { declared, device, health, lastSeen, identity, properties } = twin;
   const readable = (device?.properties ?? []).filter(({ access }) => access !== "write");
   const good = readable.filter(({ name }) => reportOf(twin, name)?.quality === "good").length;
   const wishes = (device?.properties ?? []).flatMap(({ name }, i): readonly Complaint[] => {

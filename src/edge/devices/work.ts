@@ -1,9 +1,11 @@
+import type { Reading } from "#devices/driver";
 import { due } from "#devices/twin";
 import { Bell } from "#std/bell";
 import type { Clock } from "#std/clock";
 import { Fault } from "#std/fault";
 import type { DeviceTwin } from "../device-twin.ts";
 import type { Circuit } from "./circuit.ts";
+import { Introductions } from "./introductions.ts";
 import { gone, Jobs } from "./jobs.ts";
 import type { Outcomes } from "./outcomes.ts";
 import type { Requests } from "./requests.ts";
@@ -32,6 +34,7 @@ export class Work {
   readonly #ports: WorkPorts;
   #schedule: Schedule;
   readonly #jobs = new Jobs();
+  readonly #introductions: Introductions;
   /** Rings when there is a job to do or a wish to write, or the devices changed. */
   readonly #bell = new Bell();
   /** Milliseconds that visits have before the next job; at 0 there is one more. */
@@ -42,6 +45,7 @@ export class Work {
   constructor(schedule: Schedule, ports: WorkPorts) {
     this.#schedule = schedule;
     this.#ports = ports;
+    this.#introductions = new Introductions((twin, identity) => ports.outcomes.introduced(twin, identity));
   }
 
   /** Goes on with other devices; takes effect between two turns. */
@@ -49,6 +53,12 @@ export class Work {
     this.#schedule = schedule;
     this.#jobs.keepOnly(schedule.devices);
     this.#bell.ring();
+  }
+
+  /** Takes what a device said, asked or by itself. */
+  took(visit: Visit, readings: readonly Reading[]): void {
+    const isWishDue = this.#ports.outcomes.took(visit, readings);
+    if (this.#introductions.met(visit.twin) || isWishDue) this.#bell.ring();
   }
 
   /** Says that there is a wish to write. */
@@ -70,6 +80,7 @@ export class Work {
 
   /** Works on an open link until the signal aborts. @throws {Fault} `LINK_LOST`. */
   async serve(requests: Requests, signal: AbortSignal): Promise<never> {
+    this.#introductions.restart();
     this.#bell.ring();
     for (;;) {
       signal.throwIfAborted();
@@ -99,7 +110,7 @@ export class Work {
   /** Does the next job, unless visits are owed the time. False when it did none. */
   async #doJob(requests: Requests, signal: AbortSignal): Promise<boolean> {
     const { circuit, clock } = this.#ports;
-    const job = this.#owedMs >= 0 && this.#due() ? undefined : this.#jobs.shift();
+    const job = this.#owedMs >= 0 && this.#due() ? undefined : (this.#jobs.shift() ?? this.#introductions.shift());
     if (!job) return false;
     const fromMs = clock.monotonic();
     await job(requests, signal).finally(() => circuit.busy("(commands)", fromMs));
@@ -143,7 +154,7 @@ export class Work {
         outcomes.silent(twin, silence.fault);
         return false;
       }
-      if (outcomes.took(visit, readings)) this.#bell.ring();
+      this.took(visit, readings);
       return true;
     } catch (error) {
       if (!Fault.is(error, "DEVICE_TIMEOUT")) throw error;

@@ -128,6 +128,19 @@ test("equal facts give the same status, so nothing is written twice", () => {
   expect(same(readStatus(JSON.parse(JSON.stringify(first))), again)).toBe(true);
 });
 
+test("the status has the link and what the device says of itself, when the node tells them", () => {
+  const link = { state: "waiting", since: NOW, failures: 3, reason: "LINK_LOST: nobody is there" } as const;
+  const report = answering(device, { link, identity: { vendor: "Acme" } });
+  const status = statusOf({ ...base, report });
+  expect(status).toMatchObject({ link: { ...link, since: "2026-11-21T10:00:00.000Z" }, identity: { vendor: "Acme" } });
+  expect(readStatus(JSON.parse(JSON.stringify(status)))).toEqual(status);
+  expect(statusOf(base)).not.toHaveProperty("link");
+  // Attempts are counted at every link that is away; that alone may wait.
+  const again = statusOf({ ...base, report: answering(device, { ...report, link: { ...link, failures: 4 } }) });
+  const back = statusOf({ ...base, report: answering(device, { ...report, link: { ...link, state: "up" } }) });
+  expect([sameButTimes(status, again), sameButTimes(status, back)]).toEqual([true, false]);
+});
+
 test("a device that was only seen again differs in its times alone", () => {
   const report = (lastSeen: number, reported = 21) =>
     answering(device, { lastSeen, properties: [{ name: "temperature", reported, at: lastSeen, quality: "good" }] });

@@ -333,6 +333,69 @@ describe("a job", () => {
   });
 });
 
+describe("a device says who it is", () => {
+  const acme = { vendor: "Acme", product: "PM 300" };
+
+  test("once on a connection, after it has answered, however often it is declared anew", async () => {
+    await using rig = busRig(() => ({ describe: () => acme }));
+    rig.declare(device(1), device(2));
+    await eventually(() => rig.twins.named("boiler-2").identity);
+    expect(rig.twins.named("boiler-1").identity).toEqual(acme);
+    expect(rig.asked.indexOf("describe 1")).toBeGreaterThan(rig.asked.indexOf("read 1"));
+    rig.declare({ ...device(1), generation: 2 }, device(2));
+    const reads = rig.count("read 2");
+    await eventually(() => rig.count("read 2") > reads + 3);
+    expect([rig.count("describe 1"), rig.count("describe 2")]).toEqual([1, 1]);
+  });
+
+  test("anew on a new connection, and when it has another number on the link", async () => {
+    let isLost = false;
+    const read = () => {
+      if (isLost) throw new Fault("LINK_LOST", "connection reset");
+      return 21;
+    };
+    await using rig = busRig(() => ({ read, describe: (unit) => ({ serial: `${unit}` }) }));
+    rig.declare(device(1));
+    await eventually(() => rig.twins.named("boiler-1").identity?.serial === "1");
+    isLost = true;
+    await eventually(() => rig.twins.named("boiler-1").link?.state === "waiting");
+    isLost = false;
+    await eventually(() => rig.count("describe 1") === 2);
+    rig.declare(boiler("boiler-1", { station: { unit: 7 } }));
+    expect(rig.twins.named("boiler-1").identity).toBeUndefined();
+    await eventually(() => rig.twins.named("boiler-1").identity?.serial === "7");
+  });
+
+  test("or not, which costs nothing but one wait", async () => {
+    await using rig = busRig(
+      () => ({ describe: (unit) => (unit === 1 ? (never as unknown as Promise<never>) : {}) }),
+      20,
+    );
+    rig.declare(device(1), device(2));
+    await eventually(() => rig.count("describe 1") === 1 && rig.count("describe 2") === 1);
+    const reads = rig.count("read 1");
+    await eventually(() => rig.count("read 1") > reads + 3);
+    expect([rig.count("describe 1"), rig.count("describe 2"), rig.count("connect")]).toEqual([1, 1, 1]);
+    expect(rig.twins.named("boiler-2").identity).toBeUndefined();
+  });
+});
+
+test("a device knows how its link fares", async () => {
+  let isThere = false;
+  const connect = () => {
+    if (!isThere) throw new Fault("LINK_LOST", "nobody is there");
+  };
+  await using rig = busRig(() => ({ connect }));
+  rig.declare(device(1));
+  expect(rig.twins.named("boiler-1").link).toMatchObject({ state: "connecting", failures: 0 });
+  await eventually(() => (rig.twins.named("boiler-1").link?.failures ?? 0) >= 2);
+  expect(rig.twins.named("boiler-1").link).toMatchObject({ state: "waiting", reason: "LINK_LOST: nobody is there" });
+  isThere = true;
+  await eventually(() => rig.twins.named("boiler-1").health.online);
+  expect(rig.twins.named("boiler-1").link).toMatchObject({ state: "up", failures: 0 });
+  expect(rig.twins.named("boiler-1").link).not.toHaveProperty("reason");
+});
+
 describe("a device that was removed while it was asked", () => {
   const lastWords = (rig: BusRig) => rig.told.slice(rig.told.indexOf("gone boiler-1") + 1);
   const remove = (rig: BusRig) => {

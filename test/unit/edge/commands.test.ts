@@ -138,12 +138,17 @@ test("a command to a silent device ends with the timeout of its link, and nobody
 });
 
 test("a command that waits for a dead link ends when its device is removed", async () => {
-  await using edge = await openNode();
-  await edge.supervisor.declare(remote(1));
-  const asked = start(edge);
-  await eventually(() => edge.twins.named("remote-1").health.reason === "LINK_LOST");
-  await edge.supervisor.remove("remote");
-  expect(await (await asked).json()).toMatchObject({ ok: false, fault: { code: "DEVICE_UNKNOWN" } });
+  using store = openStore(":memory:", silent);
+  const { twins } = twinsRig(store, systemClock);
+  const ports = { twins, clock: systemClock, log: silent };
+  await using supervisor = new Supervisor(store.db, drivers, { ...ports, visited: () => undefined });
+  const commands = new Commands(store.db, { ...ports, supervisor, audit: () => undefined });
+  await supervisor.declare(remote(1));
+  const { signal } = new AbortController();
+  const asked = commands.run({ device: "remote-1", command: "start", id: "a" }, signal);
+  await eventually(() => store.db.prepare("select state from command").all().length === 1);
+  await supervisor.remove("remote");
+  expect(await asked).toMatchObject({ ok: false, fault: { code: "DEVICE_UNKNOWN" } });
 });
 
 /** Writes into the database of a node that does not run that a command was under way. */

@@ -46,7 +46,7 @@ describe("the share of time that a link is busy", () => {
 
 test("a circuit says since when it is down, why, and when it is tried again", () => {
   let now = 1_000;
-  const circuit = new Circuit({ now: () => now, monotonic: () => now, sleep: async () => undefined });
+  const circuit = new Circuit({ now: () => now, monotonic: () => now, sleep: async () => undefined }, () => undefined);
   expect(circuit.view()).toEqual({ state: "connecting", since: 1_000, failures: 0, busy: [] });
   now = 2_000;
   const waitMs = circuit.down(new Fault("LINK_LOST", "nobody is there"));
@@ -57,6 +57,27 @@ test("a circuit says since when it is down, why, and when it is tried again", ()
   circuit.up();
   expect(circuit.view()).toEqual({ state: "up", since: 3_000, failures: 1, lastError, busy: [] });
   expect([circuit.proven(), circuit.failures]).toEqual([1, 0]);
+});
+
+test("a circuit reports what lasts: it waits since the first loss, however often it is tried", () => {
+  let now = 1_000;
+  let changes = 0;
+  const clock = { now: () => now, monotonic: () => now, sleep: async () => undefined };
+  const circuit = new Circuit(clock, () => changes++);
+  expect(circuit.report).toEqual({ state: "connecting", since: 1_000, failures: 0 });
+  for (now = 2_000; now <= 3_000; now += 1_000) {
+    circuit.connecting();
+    circuit.down(new Fault("LINK_LOST", "nobody is there"));
+  }
+  circuit.connecting();
+  const reason = "LINK_LOST: nobody is there";
+  expect(circuit.report).toEqual({ state: "waiting", since: 2_000, failures: 2, reason });
+  circuit.up();
+  expect(circuit.report).toEqual({ state: "up", since: 4_000, failures: 2 });
+  circuit.proven();
+  circuit.proven();
+  expect(circuit.report).toEqual({ state: "up", since: 4_000, failures: 0 });
+  expect(changes).toBe(4);
 });
 
 test.each([

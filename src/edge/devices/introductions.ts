@@ -1,0 +1,54 @@
+import { type Identity, identityOf } from "#devices/status";
+import { Fault } from "#std/fault";
+import type { DeviceTwin } from "../device-twin.ts";
+import type { Job } from "./jobs.ts";
+
+/** Asks the devices of a link who they are: each once on a connection, after it has answered. */
+export class Introductions {
+  readonly #known: (twin: DeviceTwin, identity: Identity | undefined) => void;
+  readonly #strangers = new Set<DeviceTwin>();
+  /** The places, as JSON, at which devices were asked on this connection. */
+  #asked = new WeakMap<DeviceTwin, string>();
+
+  /** @param known - gets what a device says of itself; undefined when it has no such thing. */
+  constructor(known: (twin: DeviceTwin, identity: Identity | undefined) => void) {
+    this.#known = known;
+  }
+
+  /** A new connection: behind it may be other devices. */
+  restart(): void {
+    this.#strangers.clear();
+    this.#asked = new WeakMap();
+  }
+
+  /** A device answered. True when it has to be asked. */
+  met(twin: DeviceTwin): boolean {
+    if (this.#strangers.has(twin) || this.#asked.get(twin) === placeOf(twin)) return false;
+    this.#strangers.add(twin);
+    return true;
+  }
+
+  /** Asks the next one. Who fell silent meanwhile would cost its neighbours a wait, and is asked when it is back. */
+  shift(): Job | undefined {
+    for (const twin of this.#strangers) {
+      this.#strangers.delete(twin);
+      const { device, health } = twin;
+      if (!device || !health.online) continue;
+      this.#asked.set(twin, placeOf(twin));
+      return async (requests, signal) => {
+        const said = await requests.describe(device, signal).catch(nothing);
+        if (said && twin.device && this.#asked.get(twin) === placeOf(twin)) this.#known(twin, identityOf(said));
+      };
+    }
+    return undefined;
+  }
+}
+
+function placeOf({ device }: DeviceTwin): string {
+  return JSON.stringify(device?.station);
+}
+
+/** A device need not say who it is. */
+function nothing(error: unknown): undefined {
+  if (!Fault.is(error) || error.code === "LINK_LOST") throw error;
+}
