@@ -3,14 +3,14 @@
  * the beginning again when it is at its end.
  */
 import type { Exchange } from "#devices/driver";
-import { hexOf } from "#devices/recording";
+import { hexOf, parseExchanges } from "#devices/recording";
 import { Fault } from "#std/fault";
-import { readRecording } from "../recording.ts";
+import { readTextFile } from "#std/text-file";
 import type { Transport } from "./transport.ts";
 
 /** Opens a recording as a transport. @throws {Fault} `LINK_LOST` when the file is not there, `CONFIG_INVALID`. */
 export async function openReplay(file: string, signal: AbortSignal): Promise<Transport> {
-  return replay(await readRecording(file, signal));
+  return replay(parseExchanges(await readTextFile(file, signal)));
 }
 
 /** A transport that answers as it was recorded. What was never asked then is never answered now. */

@@ -1,8 +1,8 @@
 import type { Exchange } from "#devices/driver";
-import { hexOf } from "#devices/recording";
+import { hexOf, parseExchanges } from "#devices/recording";
 import type { Clock } from "#std/clock";
 import { Fault } from "#std/fault";
-import { readRecording } from "../recording.ts";
+import { readTextFile } from "#std/text-file";
 import type { Line } from "./line.ts";
 
 /** What a device says by itself comes so long after the last, when the recording has it once only. */
@@ -10,7 +10,7 @@ const AGAIN_MS = 1_000;
 
 /** Opens a recording as a line. @throws {Fault} `LINK_LOST` when the file is not there, `CONFIG_INVALID`. */
 export async function openReplay(file: string, clock: Clock, signal: AbortSignal): Promise<Line> {
-  return replay(await readRecording(file, signal), file, clock);
+  return replay(parseExchanges(await readTextFile(file, signal)), file, clock);
 }
 
 /**

@@ -1,5 +1,5 @@
 /** What is wrong with a value, in the words of those who wrote it: YAML has no "record" and no "undefined". */
-import type { z } from "zod";
+import type { z } from "./schema.ts";
 
 type RawIssue = z.core.$ZodRawIssue;
 type Issue = z.core.$ZodIssue;
