@@ -10,10 +10,10 @@ import {
   type Grant,
   OLDEST_WIRE_VERSION,
   type Range,
-  type Row,
   WIRE_VERSION,
 } from "#wire/messages";
 import type { Layout } from "#wire/pack";
+import { packGrants, packMissing, packReport, packRows } from "#wire/packer";
 import { gaps, has } from "#wire/ranges";
 import { reportOf } from "./device-report.ts";
 import type { Supervisor } from "./devices/supervisor.ts";
@@ -208,8 +208,7 @@ class Session {
     const [first, last] = [rows[0], rows.at(-1)];
     if (!first || !last) return undefined;
     this.#showGrants(rows);
-    const layouts = this.#newLayouts(rows);
-    this.#send({ kind: "rows", rows: [...rows], ...(layouts.length > 0 ? { layouts } : {}) });
+    for (const message of packRows(rows, (id) => this.#newLayout(id))) this.#send(message);
     return { from: first.seq, to: last.seq, bytes: rows.reduce((sum, { body }) => sum + body.length, 0) };
   }
 
@@ -223,14 +222,14 @@ class Session {
       this.#shown.add(key);
       found.push(grant);
     }
-    if (found.length > 0) this.#send({ kind: "grants", grants: found });
+    for (const message of packGrants(found)) this.#send(message);
   }
 
-  /** Layouts that these rows use and this connection has not told. */
-  #newLayouts(rows: readonly Row[]): Layout[] {
-    const ids = new Set(rows.flatMap(({ layout }) => layout ?? []).filter((id) => !this.#told.has(id)));
-    for (const id of ids) this.#told.add(id);
-    return [...ids].flatMap((id) => this.#ports.outbox.layout(id) ?? []);
+  /** A layout that this connection has not told. */
+  #newLayout(id: string): Layout | undefined {
+    if (this.#told.has(id)) return undefined;
+    this.#told.add(id);
+    return this.#ports.outbox.layout(id);
   }
 
   /** Rows that a limit dropped are told like rows, so that the cloud's ledger has no silent hole. */
@@ -238,9 +237,8 @@ class Session {
     for (const dropped of this.#ports.outbox.untold()) {
       if (this.#telling.has(dropped.range[0])) continue;
       this.#telling.set(dropped.range[0], dropped);
-      const { range, reason, lost } = dropped;
-      this.#showGrants(lost);
-      this.#send({ kind: "missing", ranges: [range], reason, lost: [...lost] });
+      this.#showGrants(dropped.lost);
+      this.#send(packMissing(dropped));
     }
   }
 
@@ -267,7 +265,7 @@ class Session {
       for (const twin of twins.takeChanged()) {
         const report = reportOf(twin);
         this.#showGrants([{ namespace: report.namespace, device: report.name }]);
-        this.#send({ kind: "report", report });
+        this.#send(packReport(report));
       }
       await clock.sleep(REPORT_MS, signal);
     }
