@@ -56,8 +56,7 @@ export class TwinStore {
     return { lastSeen, properties };
   }
 
-  saveWish({ declared, device }: DeviceTwin, index: number, { desired, heard, conflict }: PropertyTwin): void {
-    const property = device?.properties[index]?.name ?? "";
+  saveWish({ declared }: DeviceTwin, property: string, { desired, heard, conflict }: PropertyTwin): void {
     this.#sql.setWish.run(declared.uid, property, JSON.stringify({ desired, heard, conflict }));
   }
 

@@ -24,6 +24,8 @@ export class Twins {
   readonly #unsaved = new Set<DeviceTwin>();
   /** Properties whose wish ends by itself. */
   readonly #expiring = new Map<string, readonly [twin: DeviceTwin, index: number]>();
+  /** Versions of the site's wishes that are on disk, and in their twin in a moment, by uid and property. */
+  readonly #arriving = new Map<string, number>();
   #changed = new Set<string>();
   readonly #db: Database;
   readonly #store: TwinStore;
@@ -132,11 +134,15 @@ export class Twins {
     const version = ++this.#wishes;
     const wish = { value, version, at: this.#clock.now(), ...(until === undefined ? {} : { until }) };
     // The device may be declared anew while the disk is waited for, and its properties may have other places then.
-    await this.#db.commit(() => {
-      const index = this.#indexOf(twin, property);
-      this.#store.wishes = version;
-      this.#store.saveWish(twin, index, desireBySite(this.#twinAt(twin, index), wish));
-    });
+    const key = `${twin.declared.uid} ${property}`;
+    await this.#db
+      .commit(() => {
+        const index = this.#indexOf(twin, property);
+        this.#store.wishes = version;
+        this.#store.saveWish(twin, property, desireBySite(this.#twinAt(twin, index), wish));
+        this.#arriving.set(key, version);
+      })
+      .finally(() => this.#arriving.get(key) === version && this.#arriving.delete(key));
     const index = this.#indexOf(twin, property);
     this.#apply(twin, index, desireBySite(this.#twinAt(twin, index), wish));
     return version;
@@ -148,9 +154,15 @@ export class Twins {
    */
   settle(twin: DeviceTwin, index: number, next: PropertyTwin): Promise<void> {
     if (!this.#isHere(twin) || next.desired === twin.properties[index]?.desired) return Promise.resolve();
+    const property = twin.device?.properties[index]?.name;
+    if (property === undefined) return Promise.resolve();
     this.#apply(twin, index, next);
     return this.#db.commit(() => {
-      if (this.#isHere(twin)) this.#store.saveWish(twin, index, this.#twinAt(twin, index));
+      // A wish that came meanwhile is on disk in this very transaction, and not in the twin yet.
+      if (!this.#isHere(twin) || this.#arriving.has(`${twin.declared.uid} ${property}`)) return;
+      // So is the declaration another, and the property may have another place or none.
+      const place = twin.indexOf.get(property);
+      this.#store.saveWish(twin, property, place === undefined ? next : this.#twinAt(twin, place));
     });
   }
 
@@ -281,7 +293,7 @@ export class Twins {
       changes.push([index, isNew ? admitted(device, name, wish.value, next) : next]);
     }
     this.#db.commitNow(() => {
-      for (const [index, next] of changes) this.#store.saveWish(twin, index, next);
+      for (const [index, next] of changes) this.#store.saveWish(twin, device.properties[index]?.name ?? "", next);
     });
     for (const [index, next] of changes) this.#apply(twin, index, next);
   }

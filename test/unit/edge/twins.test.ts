@@ -56,6 +56,37 @@ describe("a wish of the site", () => {
     expect(wishOf(again)).toMatchObject({ value: 70 });
   });
 
+  test("is not lost when the one before it is settled at that moment", async () => {
+    const rig = twinsRig();
+    const twin = rig.declare(boiler());
+    await rig.twins.desire("boiler-1", "setpoint", 70);
+    const index = twin.indexOf.get("setpoint") ?? -1;
+    const desired = rig.twins.desire("boiler-1", "setpoint", 71);
+    const settled = rig.twins.settle(twin, index, refuse(twin.properties[index] ?? {}, "the device says no"));
+    await Promise.all([desired, settled]);
+    expect(wishOf(rig)).toMatchObject({ value: 71, state: "pending" });
+    const again = rig.restart();
+    again.declare(boiler());
+    expect(wishOf(again)).toMatchObject({ value: 71, state: "pending" });
+  });
+
+  test.each([
+    ["changes places", { generation: 2, properties: [setpoint, temperature] }],
+    ["can not be driven", { generation: 2, model: undefined }],
+  ])("is settled on disk under its own name, also when the model %s at that moment", async (_, rest) => {
+    const rig = twinsRig();
+    const twin = rig.declare(boiler());
+    await rig.twins.desire("boiler-1", "setpoint", 70);
+    const index = twin.indexOf.get("setpoint") ?? -1;
+    const settled = rig.twins.settle(twin, index, refuse(twin.properties[index] ?? {}, "the device says no"));
+    rig.declare(boiler("boiler-1", {}, rest));
+    await settled;
+    const again = rig.restart();
+    const known = again.declare(boiler("boiler-1", {}, { generation: 3 }));
+    expect(wishOf(again)).toMatchObject({ value: 70, state: "refused", reason: "the device says no" });
+    expect(propertyOf(known, "temperature")?.desired).toBeUndefined();
+  });
+
   test("for a property that leaves at that moment is refused", async () => {
     const rig = twinsRig();
     rig.declare(boiler());
