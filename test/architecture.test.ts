@@ -19,8 +19,15 @@ const rooms: Readonly<Record<string, { readonly at: string; readonly uses: reado
 /** Packages that come in through more than one file, and why. */
 const moreDoors: Readonly<Record<string, readonly [files: readonly string[], reason: string]>> = {};
 
-/** Packages that cost an edge tens of megabytes: loaded when first needed. */
-const heavy = ["node-opcua-client", "serialport", "@kubernetes/client-node", "ssh2"];
+/** Packages that cost an edge tens of megabytes, or a command its quick answer: loaded when first needed. */
+const heavy = [
+  "node-opcua-client",
+  "serialport",
+  "@kubernetes/client-node",
+  "ssh2",
+  "read-excel-file",
+  "write-excel-file",
+];
 
 /** Where a certificate may go unchecked, and what vouches instead. */
 const unchecked: Readonly<Record<string, string>> = {

@@ -54,7 +54,12 @@ export function modelProblems(spec: unknown, schemas: Schemas | undefined): read
   ];
 }
 
-function commandProblems({ writes = {}, address }: CommandSpec, model: ModelSpec, schemas: Schemas): Problem[] {
+/** What a command says that its model or the driver does not know. */
+export function commandProblems(
+  { writes = {}, address }: CommandSpec,
+  model: Pick<ModelSpec, "properties">,
+  schemas: Schemas,
+): Problem[] {
   const found = Object.entries(writes).flatMap(([name, value]) => {
     try {
       admit({ name: "the model", properties: model.properties }, name, value);

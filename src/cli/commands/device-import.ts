@@ -1,14 +1,14 @@
 import { resolve } from "node:path";
 import { Fault } from "#std/fault";
 import { command } from "../command.ts";
-import { parseCsv } from "../devices/csv.ts";
-import { changeRows, differenceOf } from "../devices/difference.ts";
 import { sourceOptions } from "../devices/source.ts";
-import { readTags } from "../devices/tags.ts";
-import { isWorkbook, parseWorkbook } from "../devices/xlsx.ts";
 import { outputOption, show } from "../output.ts";
 import { readBytes, readText } from "../read-file.ts";
 import { table } from "../table.ts";
+import { parseCsv } from "../tags/csv.ts";
+import { changeRows, differenceOf } from "../tags/difference.ts";
+import { type RowProblem, readTags } from "../tags/read.ts";
+import { isWorkbook, parseWorkbook } from "../tags/xlsx.ts";
 import { driverOption, withDriverOption } from "../third-party.ts";
 import { remark, type World } from "../world.ts";
 
@@ -16,12 +16,13 @@ const MOST_PROBLEMS = 50;
 
 export const deviceImport = command({
   name: "device import",
-  summary: "Declare Devices and DeviceModels from a list: a row for each property.",
+  summary: "Declare Devices and DeviceModels from a list of rows.",
   details:
-    "CSV, or the first sheet of a workbook (.xlsx), with the columns device, model, node, protocol, property, type, unit, " +
-    "access, minimum, maximum, scale, offset, resolution, every, report.deadband, report.heartbeat, address.*, link.*, " +
-    "station.*, as device export writes it. A list adds and changes and deletes nothing. When one row is wrong " +
-    "nothing is applied, and every wrong row is named.",
+    "CSV, or the first sheet of a workbook (.xlsx), as device export writes it; device export --template writes an empty one " +
+    "that says what belongs into each column. A row is about a property or a command of a model, or about a device: the " +
+    "model may stand in the list or be declared already, so that 300 equal devices are 300 rows. A row of a device that " +
+    "names a property too gives it an address of its own, or declares the property when it has a type. A list adds and " +
+    "changes and deletes nothing. When one row is wrong nothing is applied, and every wrong row is named.",
   args: { file: { help: "File: .xlsx is a workbook, everything else is CSV." } },
   options: {
     kubeconfig: sourceOptions.kubeconfig,
@@ -45,15 +46,14 @@ export const deviceImport = command({
     const known = withDriverOption(drivers, options.driver, world.cwd);
     const loaded = Object.entries(known).map(async ([name, load]) => [name, await load()] as const);
     const path = resolve(world.cwd, args.file);
-    const records = isWorkbook(path) ? await parseWorkbook(readBytes(path), args.file) : parseCsv(readText(path));
-    const { objects, problems } = readTags(records, {
-      prefix: options.modelPrefix,
-      schemas: new Map(await Promise.all(loaded)),
-    });
-    if (problems.length > 0) throw refusal(args.file, problems, world);
-    const { openCluster } = await import("../devices/cluster.ts");
+    const sheet = isWorkbook(path) ? await parseWorkbook(readBytes(path), args.file) : parseCsv(readText(path));
+    const { openCluster } = await import("../tags/cluster.ts");
     await using cluster = await openCluster(options, world);
-    const changes = differenceOf(objects, await cluster.list(world.signal));
+    const present = await cluster.list(world.signal);
+    const schemas = new Map(await Promise.all(loaded));
+    const { objects, problems } = readTags(sheet, { prefix: options.modelPrefix, schemas, present });
+    if (problems.length > 0) throw refusal(args.file, problems, world);
+    const changes = differenceOf(objects, present);
     if (!options.dryRun) for (const change of changes) await cluster.apply(change, world.signal);
     show(world, options.output, changes, () => table(["KIND", "NAME", "CHANGE", "FIELDS"], changeRows(changes)));
     if (options.dryRun) remark(world, "dry run: nothing was changed");
@@ -61,8 +61,9 @@ export const deviceImport = command({
 });
 
 /** Names every wrong row; the fault says how many there are. */
-function refusal(file: string, problems: readonly { line: number; message: string }[], world: World): Fault {
-  for (const { line, message } of problems.slice(0, MOST_PROBLEMS)) remark(world, `${file}:${line}: ${message}`);
+function refusal(file: string, problems: readonly RowProblem[], world: World): Fault {
+  for (const { line, column, message } of problems.slice(0, MOST_PROBLEMS))
+    remark(world, `${file}:${line}: ${column === undefined ? "" : `${column}: `}${message}`);
   const more = problems.length - MOST_PROBLEMS;
   if (more > 0) remark(world, `and ${more} more`);
   const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;

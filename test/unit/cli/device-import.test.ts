@@ -1,16 +1,25 @@
 /** Lists of tags: cells, records, rows in and out, and what an import would change. */
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { columnsOf, parseCell, printCell, recordOf } from "#cli/devices/cells";
-import { parseCsv, printCsv } from "#cli/devices/csv";
-import { differenceOf } from "#cli/devices/difference";
-import { readTags, type Tagged, writeTags } from "#cli/devices/tags";
 import { execute } from "#cli/program";
+import { columnsOf, parseCell, printCell, recordOf } from "#cli/tags/cells";
+import { parseCsv, printCsv } from "#cli/tags/csv";
+import { differenceOf } from "#cli/tags/difference";
+import { readTags } from "#cli/tags/read";
+import type { Tagged } from "#cli/tags/tagged";
+import { writeTags } from "#cli/tags/write";
 import { modbus } from "#drivers/modbus/index";
 import { fakeWorld } from "./fake-world.ts";
 
 const schemas = new Map([["modbus", modbus() as never]]);
-const read = (text: string, prefix = "") => readTags(parseCsv(text), { prefix, schemas });
+const read = (text: string, { prefix = "", present = [] as readonly Tagged[] } = {}) => {
+  const { objects, problems } = readTags(parseCsv(text), { prefix, schemas, present });
+  const told = problems.map(({ line, column, message }) => ({
+    line,
+    message: column ? `${column}: ${message}` : message,
+  }));
+  return { objects, problems: told };
+};
 const HEAD = "device,model,node,protocol,property,type,unit,address.table,address.register,link.host,station.unit";
 const ROW = "m-1,meter,site-a,modbus,power,number,W,input,0,plc,1";
 
@@ -50,11 +59,11 @@ describe("comma-separated values", () => {
       ],
     ],
   ])("has %s", (_, text, cells) => {
-    expect(parseCsv(text).map((record) => record.cells)).toEqual(cells);
+    expect(parseCsv(text).rows.map((row) => row.cells)).toEqual(cells);
   });
 
   test("know the line where a record begins", () => {
-    expect(parseCsv('a\n"b\nc"\nd').map(({ line }) => line)).toEqual([1, 2, 4]);
+    expect(parseCsv('a\n"b\nc"\nd').rows.map(({ line }) => line)).toEqual([1, 2, 4]);
   });
 
   test("are read as they were written", () => {
@@ -62,7 +71,7 @@ describe("comma-separated values", () => {
     fc.assert(
       fc.property(fc.array(fc.array(cell, { minLength: 2, maxLength: 2 }), { minLength: 1 }), (rows) => {
         const written = [["a", "b"], ...rows];
-        expect(parseCsv(printCsv(written)).map(({ cells }) => cells)).toEqual(written);
+        expect(parseCsv(printCsv(written)).rows.map(({ cells }) => cells)).toEqual(written);
       }),
     );
   });
@@ -137,12 +146,12 @@ describe("a list", () => {
   });
 
   test("may put something before the names of models", () => {
-    expect(read(`${HEAD}\n${ROW}`, "acme-").objects.map(({ name }) => name)).toEqual(["acme-meter", "m-1"]);
+    expect(read(`${HEAD}\n${ROW}`, { prefix: "acme-" }).objects.map(({ name }) => name)).toEqual(["acme-meter", "m-1"]);
   });
 
   test.each([
     ["an unknown column", [`${HEAD},colour`, `${ROW},red`], 1, 'there is no column "colour"'],
-    ["a missing column", [HEAD.replace("node,", ""), ROW], 1, "the column node is missing"],
+    ["a missing column", [HEAD.replace("model,", "modell,"), ROW], 1, "the column model is missing"],
     ["an empty cell that is needed", [HEAD, ROW, ROW.replace("number", "")], 3, "type: must not be empty"],
     [
       "an unknown driver",

@@ -4,10 +4,10 @@ import { loadKubeconfig } from "#cloud/kube/kubeconfig";
 import type { ApiObject } from "#cloud/kube/objects";
 import { deviceKind, modelKind } from "#devices/crd";
 import { GROUP, VERSION } from "#devices/model";
+import { findKubeconfig } from "../devices/source.ts";
 import type { World } from "../world.ts";
 import type { Change } from "./difference.ts";
-import { findKubeconfig } from "./source.ts";
-import type { Tagged } from "./tags.ts";
+import type { Tagged } from "./tagged.ts";
 
 /** What is declared in one namespace. */
 export interface Cluster extends AsyncDisposable {

@@ -1,17 +1,17 @@
 /** Comma-separated values. **Source:** RFC 4180; a semicolon instead of the comma, as some offices write it, is read too. */
 
-/** A record and the line where it begins, counted from 1. */
-export interface CsvRecord {
-  readonly line: number;
-  readonly cells: readonly string[];
-}
+import type { Sheet, SheetRow } from "./sheet.ts";
 
-/** Reads records; empty lines are left out. The separator is the one that the first line has more of. */
-export function parseCsv(text: string): readonly CsvRecord[] {
+/**
+ * Reads records; empty lines are left out. The separator is the one that the first line has more of; where it is the
+ * semicolon, numbers may have a decimal comma. A first line `sep=;`, as spreadsheets take it, is none of the records.
+ */
+export function parseCsv(text: string): Sheet {
   const source = text.replace(/^\uFEFF/, "");
   const [head = ""] = source.split(/\r?\n/, 1);
-  const separator = head.split(";").length > head.split(",").length ? ";" : ",";
-  const records: CsvRecord[] = [];
+  const named = /^"?sep=(.)"?$/i.exec(head)?.[1];
+  const separator = named ?? (head.split(";").length > head.split(",").length ? ";" : ",");
+  const records: SheetRow[] = [];
   let cells: string[] = [];
   let cell = "";
   let isQuoted = false;
@@ -41,7 +41,8 @@ export function parseCsv(text: string): readonly CsvRecord[] {
     else if (letter !== "\r" || source[i + 1] !== "\n") cell += letter;
   }
   if (cell !== "" || cells.length > 0) end();
-  return records;
+  const rows = named === undefined ? records : records.filter(({ line }) => line > 1);
+  return { rows, decimalComma: separator === ";" };
 }
 
 /** Writes records, with quotes where they are needed. */
