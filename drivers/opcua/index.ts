@@ -1,20 +1,25 @@
 /**
  * OPC UA: `host.ts` runs the stack in a thread, whose entry is `worker.ts`. There `dial.ts` finds, checks and opens a
  * server, `line.ts` keeps the session, `read.ts`, `write.ts` and `watch.ts` use it, and `value.ts`, `encode.ts` and
- * `status.ts` turn its words into ours. `stack.ts` is the door to `node-opcua-client`.
+ * `status.ts` turn its words into ours. `notes.ts` keeps what was said, `exchange.ts` puts it into words, and `replay.ts`
+ * plays it back. `stack.ts` is the door to `node-opcua-client`.
  *
  * **Source:** OPC 10000-4 v1.05 (Services).
  */
 import { join } from "node:path";
 import type { Driver, Raw } from "#devices/driver";
+import { systemClock } from "#std/clock";
 import { type BrowseOptions, browseLine, type Found } from "./browse.ts";
 import { callMethod } from "./call.ts";
 import { abortable, discover } from "./dial.ts";
 import { choose, type Presented, presentedBy } from "./endpoint.ts";
+import { tell } from "./exchange.ts";
 import { openHost } from "./host.ts";
 import { lineTo, openInProcess, openStack } from "./in-process.ts";
 import { PATIENCE, type Patience } from "./line.ts";
+import { noted } from "./notes.ts";
 import { nodeOf } from "./plan.ts";
+import { openReplay } from "./replay.ts";
 import {
   address,
   command,
@@ -23,6 +28,8 @@ import {
   type OpcuaCommand,
   type OpcuaLink,
   type OpcuaStation,
+  type RecordingLink,
+  server,
   station,
 } from "./schema.ts";
 import { folderTrust, memoryTrust, type TrustStore } from "./trust.ts";
@@ -41,7 +48,9 @@ export interface OpcuaOptions {
 }
 
 /** The driver, and what people need to decide about servers. */
-export interface OpcuaDriver extends Driver<OpcuaLink, OpcuaStation, OpcuaAddress, OpcuaCommand> {
+export interface OpcuaDriver extends Driver<OpcuaLink | RecordingLink, OpcuaStation, OpcuaAddress, OpcuaCommand> {
+  /** Links to servers alone. */
+  readonly server: typeof server;
   readonly trust: TrustStore;
   /** Asks a server for its certificate and what it offers. @throws {Fault} `LINK_LOST`, `CONFIG_INVALID`. */
   presented(link: OpcuaLink, signal: AbortSignal): Promise<Presented>;
@@ -64,12 +73,14 @@ export interface MethodCall {
 export function opcua({ trustDir, patience = PATIENCE, isolation = "thread" }: OpcuaOptions = {}): OpcuaDriver {
   const trust = trustDir === undefined ? memoryTrust() : folderTrust(join(trustDir, "servers"));
   const identityDir = trustDir === undefined ? undefined : join(trustDir, "own");
-  const here = { identityDir, trust, patience, now: Date.now };
+  const { now } = systemClock;
+  const here = { identityDir, trust, patience, now };
   const host = openHost();
 
   return {
     protocol: "opcua",
     link,
+    server,
     station,
     address,
     command,
@@ -79,10 +90,14 @@ export function opcua({ trustDir, patience = PATIENCE, isolation = "thread" }: O
 
     async connect(link, signal) {
       signal.throwIfAborted();
-      if (isolation === "none") return await openInProcess(here, link, signal);
+      if ("file" in link) return noted(await openReplay(link.file, systemClock, signal), now);
+      if (isolation === "none") return noted(await openInProcess(here, link, signal), now);
       const decisions = await trust.list();
-      return await host.open({ do: "connect", link, identityDir, decisions, patience }, signal);
+      return noted(await host.open({ do: "connect", link, identityDir, decisions, patience }, signal), now);
     },
+
+    tell,
+    isWith: ({ namespaceUri = "" }, { station }) => station === namespaceUri,
 
     async presented(link, signal) {
       const endpoints = await discover(await abortable(signal, () => openStack(identityDir)), link, signal);

@@ -31,8 +31,10 @@ const user = z.union([
   z.strictObject({ certificateFrom: file, keyFrom: file }),
 ]);
 
+const timeout = duration(1).prefault("5s").describe("Longest time one visit to the server may take.");
+
 /** How an OPC UA server is reached, and how both sides know each other. */
-export const link = z
+export const server = z
   .strictObject({
     endpoint: z
       .string()
@@ -65,9 +67,24 @@ export const link = z
         "`fingerprint`: SHA-256 of the certificate that the server must show. " +
           "Without it, the certificate must have been accepted on the node: `edgeadm device trust`.",
       ),
-    timeout: duration(1).prefault("5s").describe("Longest time one visit to the server may take."),
+    timeout,
   })
   .transform(({ timeout, ...rest }) => ({ ...rest, timeoutMs: timeout }));
+
+const recording = z
+  .strictObject({
+    file: z
+      .string()
+      .min(1)
+      .describe(
+        "No server at all: plays back a file that `edgeadm device record` wrote, for tests without the device.",
+      ),
+    timeout,
+  })
+  .transform(({ timeout, ...rest }) => ({ ...rest, timeoutMs: timeout }));
+
+/** `spec.link` of an OPC UA device: a server, or the recording of one. */
+export const link = z.union([server, recording]);
 
 /** Which part of the server is this device, and how its values come. */
 export const station = z
@@ -176,7 +193,8 @@ export const command = z.strictObject({
 });
 
 export type OpcuaCommand = z.output<typeof command>;
-export type OpcuaLink = z.output<typeof link>;
+export type OpcuaLink = z.output<typeof server>;
+export type RecordingLink = z.output<typeof recording>;
 export type OpcuaStation = z.output<typeof station>;
 export type OpcuaAddress = z.output<typeof address>;
 export type Security = OpcuaLink["security"];

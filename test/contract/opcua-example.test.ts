@@ -15,7 +15,7 @@ test("the example drives the sample server: every property is good, and the wish
   const driver = opcua();
   const [model, device] = ["model", "device"].map((name) => manifest(`examples/opcua-line/${name}.yaml`));
   const endpoint = `opc.tcp://127.0.0.1:${sample.port}/plant`;
-  const { fingerprint } = await driver.presented(driver.link.parse({ endpoint }), forever);
+  const { fingerprint } = await driver.presented(driver.server.parse({ endpoint }), forever);
   const link = { ...device?.spec.link, endpoint, trust: { fingerprint } };
   const declared = { namespace: "default", name: "boiler-7", uid: "1", generation: 1, modelGeneration: 1 };
   const spec = { ...device?.spec, link };

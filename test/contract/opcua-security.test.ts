@@ -21,7 +21,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "skerry-opcua-"));
   writeFileSync(join(folder, "password"), `${USER.password}\n`);
   writeFileSync(join(folder, "wrong"), "guess");
-  fingerprint = (await driver.presented(driver.link.parse({ endpoint: endpointOf(sample) }), forever)).fingerprint;
+  fingerprint = (await driver.presented(driver.server.parse({ endpoint: endpointOf(sample) }), forever)).fingerprint;
 });
 
 afterAll(async () => {
@@ -42,7 +42,7 @@ describe("a server that nobody has decided about", () => {
 
   test("is talked to once it was accepted, and no more once it was rejected", async () => {
     const driver = opcua({ trustDir: join(folder, "trust") });
-    const link = driver.link.parse({ endpoint: endpointOf(sample) });
+    const link = driver.server.parse({ endpoint: endpointOf(sample) });
     const shown = await driver.presented(link, forever);
     await driver.trust.accept(link.endpoint, shown);
     await using _open = await driver.connect(link, forever);
@@ -55,7 +55,7 @@ describe("a server that nobody has decided about", () => {
 
   test("shows how it can be talked to, and how users show who they are", async () => {
     const { endpoints, subject, notAfter } = await driver.presented(
-      driver.link.parse({ endpoint: endpointOf(sample) }),
+      driver.server.parse({ endpoint: endpointOf(sample) }),
       forever,
     );
     expect(subject).toContain("CN=");
@@ -170,7 +170,9 @@ describe("a link", () => {
 
   test("takes the fingerprint as other tools print it", () => {
     const printed = "AB:".repeat(31).concat("CD");
-    expect(link.parse({ endpoint, trust: { fingerprint: printed } }).trust?.fingerprint).toBe(`${"ab".repeat(31)}cd`);
+    expect(driver.server.parse({ endpoint, trust: { fingerprint: printed } }).trust?.fingerprint).toBe(
+      `${"ab".repeat(31)}cd`,
+    );
   });
 });
 
@@ -179,7 +181,7 @@ function endpointOf({ port }: Sample): string {
 }
 
 async function connect(link: object, to: Sample = sample) {
-  return await driver.connect(driver.link.parse({ endpoint: endpointOf(to), ...link }), forever);
+  return await driver.connect(driver.server.parse({ endpoint: endpointOf(to), ...link }), forever);
 }
 
 async function readFirst(link: object) {

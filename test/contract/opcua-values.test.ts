@@ -153,7 +153,7 @@ describe("browsing", () => {
 
 function linkOf({ port }: Sample) {
   const endpoint = `opc.tcp://127.0.0.1:${port}/plant`;
-  return driver.link.parse({ endpoint, security: { mode: "None", insecure: true } });
+  return driver.server.parse({ endpoint, security: { mode: "None", insecure: true } });
 }
 
 function pointOf(address: object): Point<OpcuaAddress> {

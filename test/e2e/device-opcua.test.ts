@@ -1,4 +1,5 @@
 /** Trust and browse, against a node and the sample OPC UA server. */
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { execute } from "#cli/program";
 import { modelSpec } from "#devices/model";
@@ -56,6 +57,26 @@ describe("edgeadm device", () => {
     expect(edge.twins.named("line-1").health.online).toBe(false);
     expect((await trust("--accept", fingerprint ?? "")).out).toMatch(/Decided +accepted/);
     await eventually(() => edge.twins.named("line-1").health.online, 30_000);
+  }, 60_000);
+
+  test("why shows what the server was asked, and record writes what a link plays back", async () => {
+    const { out } = await run("device", "why", "line-1", "--site", edge.api.url);
+    expect(out).toMatch(/Round trip +[▁-█]/);
+    expect(out).toMatch(/Last +\d+s ago, Read of 1 item: i=2258\n +< 1 value, all good: "20.*" +after [\d.]+ ms\n/);
+    const file = join(dir.path, "line.ndjson");
+    const recorded = await run("device", "record", "line-1", "-s", "1", "-f", file, "--site", edge.api.url);
+    expect(recorded.err).toMatch(/^\d+ exchanges in /);
+    const declared = edge.twins.named("line-1").declared;
+    await edge.supervisor.declare({
+      ...declared,
+      name: "line-2",
+      uid: "v",
+      spec: { model: "line", node: "site-a", link: { file }, station: { mode: "poll" } },
+    });
+    await eventually(() => edge.twins.named("line-2").health.online, 10_000);
+    const why = await run("device", "why", "line-2", "--site", edge.api.url);
+    expect(why.out).toContain("1 of 1 properties are good");
+    expect((await run("device", "trust", "line-2", "--site", edge.api.url)).err).toContain("plays back a recording");
   }, 60_000);
 
   test("browse lists a server, and makes a model of a selection", async () => {

@@ -46,7 +46,7 @@ export const deviceBrowse = command({
     const { opcua } = await import("#drivers/opcua/index");
     const driver = opcua(dataDir === undefined ? {} : { trustDir: resolve(world.cwd, dataDir, "opcua") });
     const link = parse(
-      driver.link,
+      driver.server,
       {
         endpoint: args.url,
         ...(insecure ? { security: { mode: "None", insecure: true } } : {}),

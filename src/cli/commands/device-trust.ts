@@ -6,7 +6,7 @@ import { devicePath, openSite, siteOption } from "../devices/site-client.ts";
 import { decisionOf, trustLines } from "../devices/trust-lines.ts";
 import { outputOption, show } from "../output.ts";
 
-const answered = z.object({ bus: z.object({ link: z.object({ protocol: z.string(), settings: z.unknown() }) }) });
+const answered = z.object({ bus: z.object({ link: z.object({ protocol: z.string(), settings: z.looseObject({}) }) }) });
 const node = z.object({ dataDir: z.string() });
 
 export const deviceTrust = command({
@@ -37,6 +37,8 @@ export const deviceTrust = command({
     const { protocol, settings } = data.bus.link;
     if (protocol !== "opcua")
       throw new Fault("USAGE_INVALID", `${args.name} speaks ${protocol}, which has no certificates to decide about`);
+    if (!("endpoint" in settings))
+      throw new Fault("USAGE_INVALID", `${args.name} plays back a recording: there is no server to decide about`);
     const told = await site.ask({ method: "GET", path: "/api/v1/node" }, world.signal);
     const dataDir = options.dataDir ?? parse(node, told, "the node's answer", "MESSAGE_INVALID").dataDir;
 

@@ -7,9 +7,9 @@ const { port, count, everyMs, security } = childOptions<OpcuaLoad>();
 const driver = opcua();
 const endpoint = `opc.tcp://127.0.0.1:${port}/plant`;
 const stop = new AbortController();
-const stranger = driver.link.parse({ endpoint });
+const stranger = driver.server.parse({ endpoint });
 const trust = { fingerprint: (await driver.presented(stranger, stop.signal)).fingerprint };
-const link = driver.link.parse({
+const link = driver.server.parse({
   endpoint,
   ...(security ? { trust } : { security: { mode: "None", insecure: true } }),
 });

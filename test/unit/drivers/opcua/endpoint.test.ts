@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { describe as describeCertificate, leaf } from "#drivers/opcua/certificate";
 import { choose, isPasswordBare, offersOf } from "#drivers/opcua/endpoint";
-import { link } from "#drivers/opcua/schema";
+import { server } from "#drivers/opcua/schema";
 
 const uri = (policy: string) => `http://opcfoundation.org/UA/SecurityPolicy#${policy}`;
 const endpoint = (securityMode: number, policy: string, tokenPolicy = "") =>
@@ -13,7 +13,7 @@ const endpoint = (securityMode: number, policy: string, tokenPolicy = "") =>
       { tokenType: 1, securityPolicyUri: tokenPolicy && uri(tokenPolicy) },
     ],
   }) as never;
-const securityOf = (security: object) => link.parse({ endpoint: "opc.tcp://plc:4840", security }).security;
+const securityOf = (security: object) => server.parse({ endpoint: "opc.tcp://plc:4840", security }).security;
 
 describe("the endpoint", () => {
   const all = [

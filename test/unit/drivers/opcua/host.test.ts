@@ -1,12 +1,12 @@
 import { expect, test } from "@jest/globals";
 import { openHost } from "#drivers/opcua/host";
 import { PATIENCE } from "#drivers/opcua/line";
-import { link } from "#drivers/opcua/schema";
+import { server } from "#drivers/opcua/schema";
 
 const forever = new AbortController().signal;
 const call = {
   do: "connect",
-  link: link.parse({ endpoint: "opc.tcp://plc:4840" }),
+  link: server.parse({ endpoint: "opc.tcp://plc:4840" }),
   identityDir: undefined,
   decisions: [],
   patience: PATIENCE,
