@@ -1,11 +1,11 @@
 import type { DriverTable } from "#devices/driver";
 import type { Clock } from "#std/clock";
+import { isDiskFault } from "#std/disk-fault";
 import type { Fault } from "#std/fault";
 import type { Endpoint } from "#std/listen";
 import type { Log } from "#std/log";
 import { type Metrics, openMetrics } from "#std/metrics";
 import { Scope } from "#std/scope";
-import { isDiskFault } from "#std/sqlite";
 import { topics } from "#wire/topics";
 import { type NodeState, openApiServer } from "./api.ts";
 import { openBroker } from "./broker/broker.ts";

@@ -58,21 +58,21 @@ export class Outbox {
   readonly #sql;
   readonly #sources = new Map<string, number>();
   #totals: Totals;
-  /** The totals of the last commit that is on disk. */
+  /** The totals of the last commit that is on disk. What is beyond may be read, but not told to anybody. */
   #settled: Totals;
+  #isUnsure = false;
 
   constructor(db: Database, limits: OutboxLimits) {
     this.#db = db;
     this.#limits = limits;
     this.#sql = prepare(db);
-    const { rows = 0, bytes = 0 } = this.#sql.size.get() ?? {};
-    this.#totals = { rows, bytes, head: this.#sql.head.get()?.seq ?? 0, dropped: 0 };
+    this.#totals = this.#count(0);
     this.#settled = this.#totals;
   }
 
-  /** Highest sequence number ever given. */
+  /** Highest sequence number that is on disk. */
   get head(): number {
-    return this.#totals.head;
+    return this.#settled.head;
   }
   /** Rows that wait. */
   get rows(): number {
@@ -181,9 +181,14 @@ export class Outbox {
     return id;
   }
 
+  #count(dropped: number): Totals {
+    const { rows = 0, bytes = 0 } = this.#sql.size.get() ?? {};
+    return { rows, bytes, head: this.#sql.head.get()?.seq ?? 0, dropped };
+  }
+
   /**
-   * The totals follow the file, also when the disk said no half-way. They are not counted anew then: with a large
-   * backlog, that takes longer than the next commit is away.
+   * The totals follow the file, also when the disk said no half-way. They are counted anew once it works again, and not
+   * at each failure: with a large backlog, that takes longer than the next commit is away.
    */
   async #commit(work: () => void, gatherMs = 0): Promise<void> {
     let isUndone = false;
@@ -199,9 +204,14 @@ export class Outbox {
           throw error;
         }
       }, gatherMs);
+      if (this.#isUnsure) this.#totals = this.#count(this.#totals.dropped);
+      this.#isUnsure = false;
       this.#settled = this.#totals;
     } catch (error) {
-      if (!isUndone) this.#totals = this.#settled;
+      if (!isUndone) {
+        this.#totals = this.#settled;
+        this.#isUnsure = true;
+      }
       this.#sources.clear();
       throw error;
     }

@@ -1,8 +1,8 @@
 import type { Conflict } from "#devices/twin";
 import type { Clock } from "#std/clock";
+import { isDiskFault } from "#std/disk-fault";
 import { Fault } from "#std/fault";
 import type { Log } from "#std/log";
-import { isDiskFault } from "#std/sqlite";
 import type { EventBody } from "#wire/messages";
 import { topics } from "#wire/topics";
 import type { Broker } from "./broker/broker.ts";

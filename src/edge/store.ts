@@ -84,7 +84,7 @@ export function renumber(dataDir: string, nowMs: number, log: Log): void {
 /** Opens, or begins, the database of a node. @param dataDir - a folder, or `:memory:`. */
 export function openStore(dataDir: string, log: Log): Store {
   const path = dataDir === ":memory:" ? dataDir : join(dataDir, "edge.db");
-  const db = openDatabase({ path, migrations, log });
+  const db = openDatabase({ path, migrations, log, syncsBehind: true });
   db.prepare("insert or ignore into meta values ('epoch', ?)").run(randomUUID());
   const { value: epoch } = db.prepare<[], { value: string }>("select value from meta where key = 'epoch'").get() ?? {
     value: "",

@@ -1,6 +1,8 @@
-import { chmodSync, existsSync, mkdirSync, renameSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import Sqlite from "better-sqlite3";
+import { Commits, type Engine } from "./commits.ts";
+import { codeOf, DiskWatch, diskFault } from "./disk-fault.ts";
 import { Fault } from "./fault.ts";
 import type { Log } from "./log.ts";
 
@@ -37,33 +39,50 @@ export interface DatabaseOptions {
   /** SQL scripts, oldest first; the file remembers how many it has seen. Never change one that was released. */
   readonly migrations: readonly string[];
   readonly log: Log;
+  /**
+   * The disk is waited for in another thread, and the event loop goes on meanwhile. What is read may then be ahead of
+   * the disk: whoever tells others of it must wait for the commit that it came with.
+   * @default false
+   */
+  readonly syncsBehind?: boolean;
 }
 
 /**
- * Opens a database with WAL and `synchronous=FULL`, so that a committed row survives a power cut. (The library's own
+ * Opens a database with WAL and a sync at each commit, so that a committed row survives a power cut. (The library's own
  * default, NORMAL, lost acknowledged rows at every simulated power cut.) A corrupt file is set aside and a new one is
  * begun: a node must start without a hand, and says loudly what happened.
  *
  * @throws {Fault} `PERMISSION_MISSING` when the file can not be opened, `VERSION_UNSUPPORTED` when a newer program wrote it.
  */
-export function openDatabase({ path, migrations, log }: DatabaseOptions): Database {
+export function openDatabase({ path, migrations, log, syncsBehind = false }: DatabaseOptions): Database {
   const memory = path === ":memory:";
   let setAside: string | undefined;
   let db: Sqlite.Database;
   try {
     if (!memory) mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    db = openChecked(path);
+    db = openChecked(path, syncsBehind);
   } catch (error) {
     if (!isCorrupt(error) || memory) throw openFault(error, path);
     setAside = `${path}.corrupt-${new Date().toISOString().replaceAll(":", "")}`;
     for (const suffix of ["", "-wal", "-shm"])
       if (existsSync(path + suffix)) renameSync(path + suffix, setAside + suffix);
+    rmSync(path + DAMAGED, { force: true });
     log.error("database corrupt, set aside and begun anew", { path, setAside, error });
-    db = openChecked(path);
+    db = openChecked(path, syncsBehind);
   }
   if (!memory) chmodSync(path, 0o600);
   migrate(db, migrations, path);
-  return wrap(db, setAside, log.with({ path }));
+  const watch = new DiskWatch(log.with({ path }), () => {
+    if (!memory) markDamaged(path);
+  });
+  const commits = new Commits({ engine: engineOf(db), watch, log: syncsBehind && !memory ? `${path}-wal` : undefined });
+  return wrap(db, { setAside, watch, commits });
+}
+
+interface Wrapped {
+  readonly setAside: string | undefined;
+  readonly watch: DiskWatch;
+  readonly commits: Commits;
 }
 
 /**
@@ -103,11 +122,26 @@ export function isHeld(path: string): boolean {
   }
 }
 
-function openChecked(path: string): Sqlite.Database {
+/** Marks a file whose damage was met while it was in use: the check at opening might not find it. */
+const DAMAGED = ".damaged";
+
+function markDamaged(path: string): void {
+  try {
+    writeFileSync(path + DAMAGED, "", { flush: true });
+  } catch {
+    // The disk may take nothing at all; then the check at opening has to find it.
+  }
+}
+
+function openChecked(path: string, syncsBehind: boolean): Sqlite.Database {
+  if (existsSync(path + DAMAGED)) throw new Fault("DATABASE_CORRUPT", `${path} proved to be damaged while it was used`);
+  // SQLite takes an empty file for a new one, and throws away the log that belongs to it.
+  if (existsSync(path) && statSync(path).size === 0 && existsSync(`${path}-wal`))
+    throw new Fault("DATABASE_CORRUPT", `${path} is empty and its log is not`);
   const db = new Sqlite(path);
   try {
     db.pragma("journal_mode = WAL");
-    db.pragma("synchronous = FULL");
+    db.pragma(`synchronous = ${syncsBehind ? "NORMAL" : "FULL"}`);
     db.pragma("foreign_keys = ON");
     db.pragma("busy_timeout = 2000");
     // The default of 1,000 pages makes the checkpoint run within the hot path: p99 of a batch 1.31 ms instead of 0.23.
@@ -133,13 +167,15 @@ function openFault(error: unknown, path: string): unknown {
     return new Fault("PERMISSION_MISSING", `${path} can not be opened: ${error.message}`, { cause: error });
   if (/^SQLITE_(BUSY|LOCKED)/.test(code))
     return new Fault("PERMISSION_MISSING", `${path} is held by another process`, { cause: error });
-  return error;
+  return diskFault(error);
 }
 
 function migrate(db: Sqlite.Database, migrations: readonly string[], path: string): void {
   const seen = Number(db.pragma("user_version", { simple: true }));
   if (seen > migrations.length)
-    throw new Fault("VERSION_UNSUPPORTED", `${path} was written by a newer version (${seen} > ${migrations.length})`);
+    throw new Fault("VERSION_UNSUPPORTED", `${path} was written by a newer version (${seen} > ${migrations.length})`, {
+      hint: "Run the newer version again, or restore a backup of the time before it.",
+    });
   for (const [i, script] of migrations.entries()) {
     if (i < seen) continue;
     db.transaction(() => {
@@ -149,121 +185,60 @@ function migrate(db: Sqlite.Database, migrations: readonly string[], path: strin
   }
 }
 
-interface Waiting {
-  readonly work: () => unknown;
-  readonly resolve: (value: never) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-function wrap(db: Sqlite.Database, setAside: string | undefined, log: Log): Database {
-  let waiting: Waiting[] = [];
-  let isDue = false;
-  let timer: NodeJS.Timeout | undefined;
-  let trouble: Fault | undefined;
-
-  /** The commit went through, or did not; says so when that is new. */
-  function heard(error: unknown): void {
-    const now = isDiskFault(error) ? error : undefined;
-    // Something else that went wrong says nothing about the disk.
-    if (error !== undefined && !now) return;
-    if (now && now.code !== trouble?.code) log.error("the disk takes nothing", { error: now });
-    if (!now && trouble) log.warn("the disk takes commits again");
-    trouble = now;
-  }
-
-  /** One transaction for all that waited. Each work is a savepoint, so that one that throws undoes itself alone. */
-  function flush(): void {
-    isDue = false;
-    clearTimeout(timer);
-    timer = undefined;
-    const batch = waiting;
-    waiting = [];
-    if (batch.length === 0) return;
-    const settled: (() => void)[] = [];
+function wrap(db: Sqlite.Database, { setAside, watch, commits }: Wrapped): Database {
+  /** A read that meets damage says so like a commit does. */
+  function guarded<T>(work: () => T): T {
     try {
-      db.transaction(() => {
-        for (const { work, resolve, reject } of batch) {
-          try {
-            const value = (batch.length === 1 ? work() : db.transaction(work)()) as never;
-            settled.push(() => resolve(value));
-          } catch (error) {
-            // A full disk may have rolled back everybody's work already; what came after would be outside of it.
-            if (batch.length === 1 || !db.inTransaction) throw error;
-            settled.push(() => reject(diskFault(error)));
-          }
-        }
-      })();
+      return work();
     } catch (error) {
       const fault = diskFault(error);
-      heard(fault);
-      for (const { reject } of batch) reject(fault);
-      return;
+      throw Fault.is(fault, "DATABASE_CORRUPT") ? watch.refused(error) : fault;
     }
-    heard(undefined);
-    for (const settle of settled) settle();
   }
 
   return {
     setAside,
     get trouble() {
-      return trouble;
+      return watch.trouble;
     },
-    prepare: <P extends unknown[], R>(sql: string) => db.prepare<P, R>(sql),
+    prepare<P extends unknown[], R>(sql: string): Statement<P, R> {
+      const statement = db.prepare<P, R>(sql);
+      return {
+        run: (...parameters) => guarded(() => statement.run(...parameters)),
+        get: (...parameters) => guarded(() => statement.get(...parameters)),
+        all: (...parameters) => guarded(() => statement.all(...parameters)),
+        *iterate(...parameters) {
+          const rows = guarded(() => statement.iterate(...parameters));
+          try {
+            for (let next = guarded(() => rows.next()); !next.done; next = guarded(() => rows.next())) yield next.value;
+          } finally {
+            rows.return?.();
+          }
+        },
+      };
+    },
     exec: (sql) => {
       db.exec(sql);
     },
-    commit<T>(work: () => T, gatherMs = 0) {
-      return new Promise<T>((resolve, reject) => {
-        waiting.push({ work, resolve, reject });
-        if (isDue) return;
-        if (gatherMs > 0) {
-          timer ??= setTimeout(flush, gatherMs);
-          return;
-        }
-        isDue = true;
-        setImmediate(flush);
-      });
-    },
-    commitNow: (work) => {
-      try {
-        const result = db.transaction(work)();
-        heard(undefined);
-        return result;
-      } catch (error) {
-        const fault = diskFault(error);
-        heard(fault);
-        throw fault;
-      }
-    },
+    commit: (work, gatherMs = 0) => commits.add(work, gatherMs),
+    commitNow: (work) => commits.now(work),
     [Symbol.dispose]() {
       if (!db.open) return;
-      flush();
+      commits.end();
       db.close();
     },
   };
 }
 
-/** By its form, not its class: the native module makes its errors in the realm that loaded it first. */
-function codeOf(error: unknown): string {
-  return typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
-}
-
-/** Whether the disk is to blame. Who gets one need not log it: the database does, once. */
-export function isDiskFault(error: unknown): error is Fault {
-  return Fault.is(error, "DISK_FULL", "DISK_FAILED", "DATABASE_CORRUPT");
-}
-
-/**
- * A failed sync is no reason to open the file anew: what it was for is rolled back, and the next commit writes the same
- * place of the log again before it syncs. Nothing that was reported rests on a sync that failed.
- */
-function diskFault(error: unknown): unknown {
-  const code = codeOf(error);
-  if (code.startsWith("SQLITE_FULL"))
-    return new Fault("DISK_FULL", "the disk that holds the database is full", { cause: error });
-  if (/^SQLITE_(CORRUPT|NOTADB)/.test(code))
-    return new Fault("DATABASE_CORRUPT", "the database is damaged", { cause: error });
-  if (/^SQLITE_(IOERR|READONLY|CANTOPEN)/.test(code))
-    return new Fault("DISK_FAILED", `the disk that holds the database failed: ${code}`, { cause: error });
-  return error;
+function engineOf(db: Sqlite.Database): Engine {
+  return {
+    transaction: (work) => db.transaction(work)(),
+    get inTransaction() {
+      return db.inTransaction;
+    },
+    checkpoint() {
+      const [row] = db.pragma("wal_checkpoint(TRUNCATE)") as { readonly busy: number }[];
+      if (row?.busy !== 0) throw new Fault("DISK_FAILED", "the log can not be begun anew while somebody reads it");
+    },
+  };
 }

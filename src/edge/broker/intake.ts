@@ -1,5 +1,5 @@
+import { isDiskFault } from "#std/disk-fault";
 import type { Log } from "#std/log";
-import { isDiskFault } from "#std/sqlite";
 import type { Rights } from "./acl.ts";
 import type { MqttLimits } from "./config.ts";
 import type { Figures } from "./figures.ts";

@@ -1,6 +1,6 @@
 import type { Clock } from "#std/clock";
+import { isDiskFault } from "#std/disk-fault";
 import { Fault } from "#std/fault";
-import { isDiskFault } from "#std/sqlite";
 import type { MqttLimits } from "./config.ts";
 import type { Figures } from "./figures.ts";
 import { GATHER_MS, type Publication, Queues, type Target } from "./queues.ts";
