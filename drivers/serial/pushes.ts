@@ -89,9 +89,12 @@ export function listen(talk: Talk, { dialect, points, notes, now, greet }: Liste
     try {
       if (signal.aborted) return;
       await greet();
+      let dropped = 0;
       for await (const pushed of queue) {
         if (signal.aborted) return;
-        yield pushed;
+        const isLossy = queue.dropped > dropped;
+        dropped = queue.dropped;
+        yield isLossy ? pushed.map((each) => ({ ...each, lost: true })) : pushed;
       }
       if (lost && !signal.aborted) throw lost;
     } catch (error) {

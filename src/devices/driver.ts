@@ -164,6 +164,8 @@ export interface PlanRow {
 export interface Pushed {
   readonly index: number;
   readonly reading: Reading;
+  /** True when readings of this point before this one were dropped on the way here, such as by a queue that was full. */
+  readonly lost?: boolean;
 }
 
 /** One property of one device, and where the driver finds it. */

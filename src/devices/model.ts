@@ -41,11 +41,17 @@ export const propertySpec = z
       })
       .optional()
       .describe("When a reading is reported. Without it, at each change."),
+    maxSilence: duration(1)
+      .optional()
+      .describe(
+        "Longest time without a word, for a value that comes by itself. After it the value is uncertain, and a device " +
+          "that says nothing at all is called silent. Without it, silence means that nothing changed.",
+      ),
     conflict: conflictRule
       .default("cloud")
       .describe("Who wins when cloud and site wished different things unknowing: cloud, site, newest, or manual."),
   })
-  .superRefine(({ name, minimum, maximum, scale, type, access, report }, context) => {
+  .superRefine(({ name, minimum, maximum, scale, type, access, report, maxSilence }, context) => {
     const problem = (path: string, message: string) => context.addIssue({ code: "custom", path: [path], message });
     const numeric = type === "number" || type === "integer";
     if (minimum !== undefined && maximum !== undefined && minimum > maximum)
@@ -54,6 +60,8 @@ export const propertySpec = z
     if (!numeric && (scale !== undefined || minimum !== undefined || maximum !== undefined))
       problem("type", `${type} has no scale, minimum or maximum`);
     if (!numeric && report?.deadband !== undefined) problem("report", `${type} has no dead band`);
+    if (access === "write" && maxSilence !== undefined)
+      problem("maxSilence", "a property that can not be read is always silent");
     if (access === "write" && report) problem("report", "a property that can not be read is never reported");
   });
 export type PropertySpec = z.infer<typeof propertySpec>;

@@ -18,12 +18,13 @@ interface Silence {
   readonly reason: GapReason;
 }
 
-/** Rows of a device that could not be saved. Times are milliseconds since the epoch. */
+/** Rows of a device that could not be saved, or readings that did not get here. Times are milliseconds since the epoch. */
 interface Loss {
   readonly twin: DeviceTwin;
   readonly from: number;
   readonly to: number;
-  readonly count: number;
+  /** How many; undefined when nobody knows. */
+  readonly count: number | undefined;
   readonly reason: GapReason;
 }
 
@@ -104,14 +105,26 @@ export class Gaps {
 
   /** A row of the device could not be saved. */
   lost(twin: DeviceTwin, at: number, reason: GapReason): void {
-    const { from = at, count = 0 } = this.#losses.get(twin.declared.uid) ?? {};
-    this.#losses.set(twin.declared.uid, { twin, from, to: at, count: count + 1, reason });
+    this.#lose({ twin, from: at, to: at, count: 1, reason });
+  }
+
+  /** Readings of the device were dropped on the way here, nobody knows how many. */
+  dropped(twin: DeviceTwin, from: number, to: number): void {
+    if (keepsAll(twin)) this.#lose({ twin, from, to, count: undefined, reason: "queue overflow" });
+  }
+
+  /** Gathers what is lost until the next beat. */
+  #lose(next: Loss): void {
+    const key = `${next.twin.declared.uid} ${next.reason}`;
+    const before = this.#losses.get(key);
+    const count = next.count === undefined ? undefined : next.count + (before?.count ?? 0);
+    this.#losses.set(key, { ...next, from: before?.from ?? next.from, count });
   }
 
   /** The device is no longer declared. */
   forget({ declared: { uid } }: DeviceTwin): void {
     this.#silences.delete(uid);
-    this.#losses.delete(uid);
+    for (const [key, { twin }] of this.#losses) if (twin.declared.uid === uid) this.#losses.delete(key);
     this.#ports.db.commit(() => this.#sql.end.run(uid)).catch(this.#ports.failed);
   }
 
@@ -125,9 +138,9 @@ export class Gaps {
     await db.commit(() => this.#sql.live.run(String(wall)));
     const waiting = this.#waiting.splice(0);
     const losses = [...this.#losses.values()].map(({ twin, from, to, count, reason }) => {
-      this.#losses.delete(twin.declared.uid);
-      return { twin, body: { ...ordered(from, to), count, reason } };
+      return { twin, body: { ...ordered(from, to), ...(count === undefined ? {} : { count }), reason } };
     });
+    this.#losses.clear();
     for (const each of [...waiting, ...losses])
       this.#append(each.twin, each.body, "also" in each ? each.also : undefined);
   }

@@ -98,11 +98,12 @@ export function createSite({ broker, outbox, gaps, twins, hasten, clock, log }: 
       return values;
     },
 
-    visited({ twin, indexes, layout }, { telemetry, packed, at, changed }) {
+    visited({ twin, indexes, layout }, { telemetry, packed, at, changed, lostSince }) {
       values += indexes.length;
       broker.publishText(namesOf(twin).telemetry, telemetry, false);
       for (const index of changed) reported(twin, index);
       gaps.answered(twin, at);
+      if (lostSince !== undefined) gaps.dropped(twin, lostSince, at);
       const keep = twin.device?.keep;
       if (keep === "every") append(twin, { kind: "telemetry", at, body: packed, layout }, () => twins().saveSeq(twin));
       if (changed.length > 0 && keep !== "off") twins().changed(twin);

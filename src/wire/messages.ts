@@ -42,6 +42,7 @@ export const gapReasons = [
   "disk full",
   "disk failed",
   "device silent",
+  "queue overflow",
   "link lost",
   "node off",
   "clock jump",

@@ -1,11 +1,13 @@
-import type { Connection, Driver, Raw, Reading } from "#devices/driver";
+import type { Connection, Driver, Pushed, Raw, Reading } from "#devices/driver";
 import type { Declaration } from "#devices/model";
 import type { DeviceTwin } from "#edge/device-twin";
 import { Bus } from "#edge/devices/bus";
 import type { Inspection } from "#edge/devices/inspect";
+import type { Taken } from "#edge/devices/visit";
 import { openStore } from "#edge/store";
 import { systemClock } from "#std/clock";
 import { silent } from "#std/log";
+import { Queue } from "#std/queue";
 import { Scope } from "#std/scope";
 import { schemas } from "./boiler.ts";
 import { type KeptLog, keptLog } from "./log.ts";
@@ -30,6 +32,10 @@ export interface BusRig extends AsyncDisposable {
   readonly told: readonly string[];
   /** Values that were taken, by device and property. */
   readonly taken: ReadonlyMap<string, unknown>;
+  /** The last visit, or push, as it was taken. */
+  readonly last: Taken | undefined;
+  /** A device says something by itself: addresses with `pushed` are not polled. */
+  push(unit: number, ...batch: Pushed[]): void;
   declare(...declared: Declaration[]): DeviceTwin[];
   set(devices: readonly DeviceTwin[]): void;
   /** See `Bus.ask`. */
@@ -52,11 +58,14 @@ export function busRig(script: (signal: AbortSignal) => Script, timeoutMs = 30):
   const log = keptLog();
   const rig = twinsRig(openStore(":memory:", silent), systemClock);
   const { twins } = rig;
-  const visited = ({ twin }: { readonly twin: DeviceTwin }) => {
+  const ears = new Map<number, Queue<readonly Pushed[]>>();
+  let last: Taken | undefined;
+  const visited = ({ twin }: { readonly twin: DeviceTwin }, taking: Taken) => {
+    last = taking;
     for (const [i, { reported }] of twin.properties.entries())
       taken.set(`${twin.declared.name} ${twin.device?.properties[i]?.name}`, reported?.value);
   };
-  const bus = new Bus(driverOf(script, asked), { timeoutMs }, { twins, visited, log, clock: systemClock });
+  const bus = new Bus(driverOf(script, asked, ears), { timeoutMs }, { twins, visited, log, clock: systemClock });
   const scope = new Scope();
   scope.run("bus", (signal) => bus.serve(signal));
   return {
@@ -66,6 +75,10 @@ export function busRig(script: (signal: AbortSignal) => Script, timeoutMs = 30):
     twins,
     told: rig.told,
     taken,
+    get last() {
+      return last;
+    },
+    push: (unit, ...batch) => ears.get(unit)?.push(batch),
     declare(...declared) {
       const made = declared.map((one) => rig.declare(one));
       bus.set(made);
@@ -83,7 +96,11 @@ export function busRig(script: (signal: AbortSignal) => Script, timeoutMs = 30):
   };
 }
 
-function driverOf(script: (signal: AbortSignal) => Script, asked: string[]): Driver {
+function driverOf(
+  script: (signal: AbortSignal) => Script,
+  asked: string[],
+  ears: Map<number, Queue<readonly Pushed[]>>,
+): Driver {
   const unitOf = (station: unknown) => (station as { unit: number }).unit;
   const answer = async <T>(made: T | Promise<T>, signal: AbortSignal): Promise<T> => {
     const aborted = new Promise<never>((_, reject) => {
@@ -96,6 +113,7 @@ function driverOf(script: (signal: AbortSignal) => Script, asked: string[]): Dri
     ...schemas,
     timeoutMs: (link, station) =>
       (station as { timeoutMs?: number }).timeoutMs ?? (link as { timeoutMs: number }).timeoutMs,
+    isPushed: (_station, address) => (address as { pushed?: boolean }).pushed === true,
     async connect(_link, signal) {
       asked.push("connect");
       await script(signal).connect?.();
@@ -113,6 +131,15 @@ function driverOf(script: (signal: AbortSignal) => Script, asked: string[]): Dri
         async write(station, { property }, raw, signal) {
           asked.push(`write ${unitOf(station)} ${property}=${raw}`);
           await answer(script(signal).write?.(unitOf(station), property, raw), signal);
+        },
+        async *watch(station, _points, signal) {
+          const unit = unitOf(station);
+          asked.push(`watch ${unit}`);
+          const ear = new Queue<readonly Pushed[]>(100);
+          ears.set(unit, ear);
+          signal.addEventListener("abort", () => ear.close(), { once: true });
+          yield* ear;
+          asked.push(`unwatch ${unit}`);
         },
         async describe(station, signal) {
           asked.push(`describe ${unitOf(station)}`);

@@ -1,4 +1,4 @@
-import type { Connection, Driver, Experience } from "#devices/driver";
+import type { Connection, Driver, Experience, Pushed } from "#devices/driver";
 import { deadline } from "#std/deadline";
 import { Fault } from "#std/fault";
 import { Scope } from "#std/scope";
@@ -9,6 +9,7 @@ import { Outcomes, type Ports } from "./outcomes.ts";
 import { Pushes } from "./pushes.ts";
 import { type Requests, requestsOn } from "./requests.ts";
 import { type Schedule, scheduleOf } from "./schedule.ts";
+import type { Visit } from "./visit.ts";
 import { Work } from "./work.ts";
 
 const CONNECT_MS = 5_000;
@@ -41,7 +42,8 @@ export class Bus {
     this.#outcomes = new Outcomes(driver.protocol, this.#circuit, ports);
     this.#schedule = scheduleOf([], driver, clock.monotonic());
     this.#work = new Work(this.#schedule, { outcomes: this.#outcomes, circuit: this.#circuit, clock });
-    this.#pushes = new Pushes((visit, readings) => this.#work.took(visit, readings));
+    const took = (visit: Visit, batch: readonly Pushed[]) => this.#work.pushed(visit, batch);
+    this.#pushes = new Pushes({ took, nowMs: () => clock.monotonic() });
   }
 
   /** Replaces the devices; the connection stays. Takes effect between two turns. */
@@ -96,9 +98,20 @@ export class Bus {
     return { lessons, roundTripMs: roundTripMs(mine ?? []) };
   }
 
-  /** Calls uncertain what was not read for some periods, such as by a link with too much to do. Asked each second. */
+  /**
+   * Calls uncertain what was not read for some periods, such as by a link with too much to do, and what its device did
+   * not speak of for longer than was declared. Asked each second.
+   */
   doubtStale(): void {
     const { twins, clock } = this.#ports;
+    const { visits, pushed } = this.#schedule;
+    for (const { twin, indexes, maxSilenceMs, isWhole } of this.#pushes.silences.overdue(pushed, clock.monotonic())) {
+      const message = `${twin.declared.name} said nothing for more than ${maxSilenceMs} ms`;
+      twins.doubt(twin, `stale: nothing came for more than ${maxSilenceMs} ms`, indexes);
+      // One that is asked as well shows by its answers that it is there.
+      if (isWhole && !visits.some((visit) => visit.twin === twin))
+        this.#outcomes.silent(twin, new Fault("DEVICE_TIMEOUT", message));
+    }
     const late = this.#schedule.turns.overdue(clock.monotonic(), MISSED_PERIODS, LEAST_STALE_MS);
     for (const [{ twin, indexes, periodMs }, ageMs] of late)
       twins.doubt(twin, `stale: not read for ${Math.round(ageMs)} ms, wanted every ${periodMs} ms`, indexes);

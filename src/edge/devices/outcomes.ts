@@ -1,4 +1,4 @@
-import type { Reading } from "#devices/driver";
+import type { Pushed, Reading } from "#devices/driver";
 import type { Identity } from "#devices/status";
 import type { Clock } from "#std/clock";
 import type { Fault } from "#std/fault";
@@ -6,7 +6,7 @@ import type { Log } from "#std/log";
 import type { DeviceTwin, Health } from "../device-twin.ts";
 import type { Twins } from "../twins.ts";
 import type { Circuit } from "./circuit.ts";
-import { type Taken, take, type Visit } from "./visit.ts";
+import { partOf, type Taken, take, type Visit } from "./visit.ts";
 
 /** Whom a bus tells what came of its work. */
 export interface Ports {
@@ -31,14 +31,23 @@ export class Outcomes {
     this.#ports = ports;
   }
 
-  /** Takes what a device said. True when a wish of it may have to be told now: it is back, or is not as desired. */
-  took(visit: Visit, readings: readonly Reading[]): boolean {
-    const { visited, log } = this.#ports;
+  /** What a device said by itself; see `took`. */
+  pushed(visit: Visit, batch: readonly Pushed[]): boolean {
+    const [part, readings] = partOf(visit, batch);
+    return this.took(part, readings, { isLossy: batch.some(({ lost }) => lost) });
+  }
+
+  /**
+   * Takes what a device said. True when a wish of it may have to be told now: it is back, or is not as desired.
+   * @param isLossy - whether something that it said before did not get here.
+   */
+  took(visit: Visit, readings: readonly Reading[], { isLossy } = { isLossy: false }): boolean {
+    const { visited, log, clock } = this.#ports;
     const { twin } = visit;
     const isBack = !twin.health.online;
     const taken = take(visit, readings, ++twin.seq);
-    twin.lastSeen = this.#ports.clock.now();
-    visited(visit, taken);
+    visited(visit, isLossy ? { ...taken, lostSince: twin.lastSeen ?? taken.at } : taken);
+    twin.lastSeen = clock.now();
     for (const [index, next] of taken.settled) this.settle(twin, index, next);
     const failures = this.#circuit.proven();
     if (failures > 0) log.info("link up again", { protocol: this.#protocol, failures });

@@ -43,6 +43,8 @@ export interface Taken {
   readonly packed: string;
   /** When the last answer arrived, in milliseconds since the epoch. */
   readonly at: number;
+  /** Since when readings were dropped on the way here; absent when none were. */
+  readonly lostSince?: number;
   /** Properties whose report changed, by their index in the device. */
   readonly changed: readonly number[];
   /** Properties whose wish was settled or is pending again, and their next twins. */

@@ -1,4 +1,4 @@
-import type { Reading } from "#devices/driver";
+import type { Pushed } from "#devices/driver";
 import { due } from "#devices/twin";
 import { Bell } from "#std/bell";
 import type { Clock } from "#std/clock";
@@ -55,10 +55,9 @@ export class Work {
     this.#bell.ring();
   }
 
-  /** Takes what a device said, asked or by itself. */
-  took(visit: Visit, readings: readonly Reading[]): void {
-    const isWishDue = this.#ports.outcomes.took(visit, readings);
-    if (this.#introductions.met(visit.twin) || isWishDue) this.#bell.ring();
+  /** A device said something by itself. */
+  pushed(visit: Visit, batch: readonly Pushed[]): void {
+    this.#answered(visit, this.#ports.outcomes.pushed(visit, batch));
   }
 
   /** Says that there is a wish to write. */
@@ -154,7 +153,7 @@ export class Work {
         outcomes.silent(twin, silence.fault);
         return false;
       }
-      this.took(visit, readings);
+      this.#answered(visit, outcomes.took(visit, readings));
       return true;
     } catch (error) {
       if (!Fault.is(error, "DEVICE_TIMEOUT")) throw error;
@@ -165,6 +164,10 @@ export class Work {
     } finally {
       circuit.busy(device.name, fromMs);
     }
+  }
+
+  #answered({ twin }: Visit, isWishDue: boolean): void {
+    if (this.#introductions.met(twin) || isWishDue) this.#bell.ring();
   }
 
   /** Wishes go before polls; a device that is silent, or not visited yet, does not hold up the others' wishes. */

@@ -145,6 +145,22 @@ test("rows that the disk did not take are told when it does again", async () => 
   ]);
 });
 
+test("readings that were dropped on the way are told once a beat, and nobody claims to know how many", async () => {
+  const node = gapsRig();
+  const [gaps, twin] = [node.open(), node.boiler()];
+  gaps.dropped(twin, BEGIN, BEGIN + 100);
+  gaps.dropped(twin, BEGIN + 200, BEGIN + 300);
+  gaps.lost(twin, BEGIN + 250, "disk full");
+  node.pass(1_000);
+  await gaps.beat([]);
+  expect(await node.gaps(2)).toEqual([
+    { from: BEGIN, to: BEGIN + 300, reason: "queue overflow" },
+    { from: BEGIN + 250, to: BEGIN + 250, count: 1, reason: "disk full" },
+  ]);
+  await gaps.beat([]);
+  expect(await node.gaps(2)).toHaveLength(2);
+});
+
 test("a gap that the disk did not take waits for it, and is told once", async () => {
   const node = gapsRig();
   const [gaps, twin] = [node.open(), node.boiler()];

@@ -263,6 +263,22 @@ describe("watching", () => {
     expect(await next(watch(connection, [point({ write: "T" })]), 1)).toEqual([[0, "DEVICE_REFUSED"]]);
   });
 
+  test("says with the next reading that some were dropped, when the reader is too slow", async () => {
+    const { connection, simulator } = await open();
+    const stream = watch(connection, [temperature]);
+    const batch = async () => ((await stream.next()).value as readonly Pushed[])[0];
+    simulator.say("t=0\r\n");
+    expect(await batch()).not.toHaveProperty("lost");
+    for (let i = 1; i <= 1_030; i++) {
+      simulator.say(`t=${i}\r\n`);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const first = await batch();
+    expect(first?.lost).toBe(true);
+    expect(first?.reading.ok && first.reading.raw).toBeGreaterThan(1);
+    expect(await batch()).not.toHaveProperty("lost");
+  });
+
   test("ends quietly when it is told to stop", async () => {
     const { connection, simulator } = await open();
     const stop = new AbortController();
