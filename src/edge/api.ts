@@ -7,6 +7,7 @@ import type { Endpoint } from "#std/listen";
 import type { Log } from "#std/log";
 import type { Metrics } from "#std/metrics";
 import { parse, z } from "#std/schema";
+import type { RemoteState } from "./bridge/remote.ts";
 import type { Commands } from "./commands.ts";
 import { reportOf } from "./device-report.ts";
 import type { DeviceTwin } from "./device-twin.ts";
@@ -27,6 +28,9 @@ export interface NodeState {
   readonly dataDir: string;
   readonly startedAt: number;
   readonly uplink: UplinkState;
+  /** The bridge to another broker, and the broker that is in the place of the node's own; where there is one. */
+  readonly bridge?: RemoteState;
+  readonly external?: RemoteState;
   readonly backlog: number;
   readonly devices: number;
   readonly devicesOnline: number;

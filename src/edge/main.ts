@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import type { DriverTable } from "#devices/driver";
 import type { Clock } from "#std/clock";
 import { isDiskFault } from "#std/disk-fault";
@@ -8,6 +9,7 @@ import { type Metrics, openMetrics } from "#std/metrics";
 import { Scope } from "#std/scope";
 import { topics } from "#wire/topics";
 import { type NodeState, openApiServer } from "./api.ts";
+import type { RemoteState } from "./bridge/remote.ts";
 import { openBroker } from "./broker/broker.ts";
 import { measureBroker } from "./broker/metrics.ts";
 import { Commands, serveCommands } from "./commands.ts";
@@ -74,12 +76,19 @@ export async function openEdge(options: EdgeOptions, ports: EdgePorts): Promise<
     const { limitMiB, limitAge } = config.outbox;
     const outbox = new Outbox(store.db, { limitBytes: limitMiB * 1024 * 1024, limitMs: limitAge });
     const { external, ...mqtt } = config.mqtt;
+    // Two nodes that have not joined must not take each other's place at a broker that they share.
+    const clientName = identity?.node ?? hostname().replace(/[^\w.-]/g, "-");
+    const remotes: { bridge?: RemoteState; external?: RemoteState } = {};
     const brokerLog = log.with({ part: "broker" });
     const broker = scope.use(
       external
         ? await (await import("./bridge/external.ts")).openExternalBroker(external, {
-            node: identity?.node ?? "alone",
+            node: clientName,
+            clock,
             log: brokerLog,
+            state: (now) => {
+              remotes.external = now;
+            },
           })
         : await openBroker({ ...mqtt, dataDir: config.dataDir, clock, log: brokerLog }),
     );
@@ -104,7 +113,7 @@ export async function openEdge(options: EdgeOptions, ports: EdgePorts): Promise<
       const all = [...twins.all];
       const devicesOnline = all.filter(({ health }) => health.online).length;
       const counts = { devices: all.length, devicesOnline, values: site.values, backlog: outbox.rows };
-      return { node, version, dataDir: config.dataDir, startedAt, uplink, ...counts };
+      return { node, version, dataDir: config.dataDir, startedAt, uplink, ...remotes, ...counts };
     };
     const tellUplink = () => broker.publish(topics.nodeUplink, {}, { ...uplink, backlog: outbox.rows });
     const tellNode = (online: boolean) => {
@@ -148,7 +157,17 @@ export async function openEdge(options: EdgeOptions, ports: EdgePorts): Promise<
 
     const { bridge } = config;
     if (bridge) {
-      const bridgePorts = { broker, dataDir: config.dataDir, node, metrics, log: log.with({ part: "bridge" }) };
+      const bridgePorts = {
+        broker,
+        dataDir: config.dataDir,
+        node: clientName,
+        metrics,
+        clock,
+        log: log.with({ part: "bridge" }),
+        state: (now: RemoteState) => {
+          remotes.bridge = now;
+        },
+      };
       // Loaded when it is used: the client library costs a third of a second.
       const { serveBridge } = await import("./bridge/bridge.ts");
       scope.run("bridge", (signal) => serveBridge(bridge, bridgePorts, signal));

@@ -51,7 +51,12 @@ const operations: readonly Operation[] = [
   },
   { path: "metrics", method: "get", summary: "Metrics for Prometheus.", answers: { 200: ["Text format 0.0.4."] } },
   { path: "openapi", method: "get", summary: "This document.", answers: { 200: ["OpenAPI 3.1."] } },
-  { path: "node", method: "get", summary: "The node itself.", answers: { 200: ["Name, version, uplink, counts."] } },
+  {
+    path: "node",
+    method: "get",
+    summary: "The node itself.",
+    answers: { 200: ["Name, version, uplink, bridge, counts."] },
+  },
   {
     path: "reload",
     method: "post",

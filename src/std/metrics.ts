@@ -14,7 +14,7 @@ export interface Histogram<L extends string> {
   observe(labels: Labels<L>, value: number): void;
 }
 
-/** One value of a gauge with labels. */
+/** One value of a metric with labels. */
 export interface Sample<L extends string> {
   readonly labels: Labels<L>;
   readonly value: number;
@@ -26,6 +26,8 @@ export interface Metrics {
   counter<L extends string = never>(name: string, help: string, labels?: readonly L[]): Counter<L>;
   /** A counter that somebody else keeps; `read` is called when somebody asks. */
   total(name: string, help: string, read: () => number): void;
+  /** The same with labels; what `read` does not name is gone. */
+  totals<L extends string>(name: string, help: string, labels: readonly L[], read: () => Iterable<Sample<L>>): void;
   /** A level. `read` is called when somebody asks, so nobody has to keep it up to date. */
   gauge(name: string, help: string, read: () => number): void;
   /** The same level of several things; what `read` does not name is gone. */
@@ -62,6 +64,18 @@ export function openMetrics(): Metrics {
         collect() {
           this.reset();
           this.inc(read());
+        },
+      });
+    },
+    totals<L extends string>(name: string, help: string, labels: readonly L[], read: () => Iterable<Sample<L>>) {
+      new PromCounter<L>({
+        name,
+        help,
+        labelNames: labels,
+        registers,
+        collect() {
+          this.reset();
+          for (const { labels, value } of read()) this.inc(labels, value);
         },
       });
     },

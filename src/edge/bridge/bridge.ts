@@ -1,53 +1,55 @@
-import { Bell } from "#std/bell";
+import type { Clock } from "#std/clock";
 import type { Log } from "#std/log";
 import type { Metrics } from "#std/metrics";
 import type { Broker } from "../broker/broker.ts";
 import type { BridgeConfig } from "../broker/config.ts";
 import { isReserved, matches } from "../broker/filter.ts";
-import { type Outgoing, openBridgeQueue } from "./queue.ts";
-import { openRemote, type RemoteMessage } from "./remote.ts";
+import { createSender } from "./outgoing.ts";
+import { openBridgeQueue } from "./queue.ts";
+import { openRemote, type RemoteMessage, type RemoteState } from "./remote.ts";
+import { Rounds } from "./rounds.ts";
 
 export interface BridgePorts {
-  readonly broker: Pick<Broker, "listen" | "inject">;
+  readonly broker: Pick<Broker, "listen" | "inject" | "has">;
   readonly dataDir: string;
   /** Names this node at the other broker, unless the configuration does. */
   readonly node: string;
   readonly metrics: Metrics;
+  readonly clock: Clock;
   readonly log: Log;
+  /** Is told how the bridge is, each time that it changes. */
+  readonly state: (state: RemoteState) => void;
 }
-
-/** Messages under way to the other broker. */
-const WINDOW = 100;
-/** After a message was not taken, the next try comes with a new connection or after this time. */
-const RETRY_MS = 1000;
 
 /**
  * Carries topics to another broker and back until the signal aborts. What goes out at QoS 1 is on disk until the other
  * broker acknowledged it, and is sent again when that is not known; what comes in is acknowledged when it is on disk
- * here. A filter that goes both ways needs `version: 5` there, which does not send us back our own.
+ * here. Nothing that came in goes out again, and nothing goes round: neither to this very broker nor between bridges.
  */
-export async function serveBridge(
-  config: BridgeConfig,
-  { broker, dataDir, node, metrics, log }: BridgePorts,
-  signal: AbortSignal,
-): Promise<void> {
-  using queue = openBridgeQueue(dataDir, config.limits, log);
-  const bell = new Bell();
+export async function serveBridge(config: BridgeConfig, ports: BridgePorts, signal: AbortSignal): Promise<void> {
+  const { broker, dataDir, node, metrics, clock, log } = ports;
+  const { url, topics, limits, clientId = `skerry-${node}` } = config;
+  using queue = openBridgeQueue(dataDir, limits, log);
   const mine = new WeakSet<object>();
-  const incoming = config.topics.filter(({ direction }) => direction === "in");
-  let lost = 0;
-  let isUp = false;
-  let retryAt = 0;
+  const rounds = new Rounds();
+  const incoming = topics.filter(({ direction }) => direction === "in");
+  /** What was not carried, and why. */
+  const dropped = { offline: 0, round: 0, unsaved: 0 };
+  let isSelf = false;
 
   await using remote = openRemote(config, {
-    clientId: config.clientId ?? `skerry-${node}`,
-    changed(isConnected) {
-      if (isConnected !== isUp) log.info(isConnected ? "bridge up" : "bridge down", { url: config.url });
-      isUp = isConnected;
-      retryAt = 0;
-      bell.ring();
+    clientId,
+    clock,
+    log,
+    changed(state) {
+      // Our own client is a client of our own broker: the URL leads back here.
+      isSelf = state.online && broker.has(clientId);
+      if (isSelf) log.error("bridge leads to this very broker, nothing is carried", { url });
+      ports.state(isSelf ? { online: false, since: state.since, reason: "it leads to this very broker" } : state);
+      sender.changed();
     },
     async take({ topic, payload, qos, retain }: RemoteMessage) {
+      if (isSelf) return;
       const prefix = incoming.find(({ filter }) => matches(filter, topic))?.prefix ?? "";
       const name = `${prefix}${topic}`;
       // The other broker may speak to the devices by wishes and commands, but not in the node's name.
@@ -56,55 +58,51 @@ export async function serveBridge(
       await broker.inject({ topic: name, payload, qos, retain });
     },
   });
+  const door = {
+    get isConnected() {
+      return remote.isConnected && !isSelf;
+    },
+    publish: (message: RemoteMessage) => remote.publish(message),
+  };
+  const sender = createSender({ queue, remote: door, clock, log });
   for (const { filter, qos } of incoming) remote.subscribe(filter, qos);
 
-  const stops = config.topics
+  const stops = topics
     .filter(({ direction }) => direction === "out")
     .map(({ filter, qos, prefix }) =>
       broker.listen(filter, (topic, payload, retain) => {
         if (mine.has(payload)) return;
+        const told = () => log.error("message goes round between bridges, dropped", { topic });
+        if (isSelf || rounds.isRound(topic, payload, clock.monotonic(), told)) {
+          dropped.round++;
+          return;
+        }
         const name = `${prefix}${topic}`;
         if (qos === 0) {
-          if (remote.isConnected) remote.publish({ topic: name, payload, qos, retain }).catch(() => lost++);
-          else lost++;
+          if (door.isConnected) door.publish({ topic: name, payload, qos, retain }).catch(() => dropped.offline++);
+          else dropped.offline++;
           return;
         }
         queue.append(name, payload, retain).then(
-          () => bell.ring(),
-          (error: unknown) => log.error("bridged message lost, it could not be saved", { topic: name, error }),
+          () => sender.ring(),
+          (error: unknown) => {
+            dropped.unsaved++;
+            log.error("bridged message lost, it could not be saved", { topic: name, error });
+          },
         );
       }),
     );
-  metrics.gauge("edge_bridge_online", "1 while the other broker is connected.", () => (isUp ? 1 : 0));
+  metrics.gauge("edge_bridge_online", "1 while the other broker is connected.", () => (door.isConnected ? 1 : 0));
   metrics.gauge("edge_bridge_messages", "Messages that wait for the other broker.", () => queue.messages);
-  metrics.total("edge_bridge_dropped_total", "Messages that a limit or an outage dropped.", () => queue.dropped + lost);
-
-  let sentUpTo = 0;
-  let underWay = 0;
-  const send = async (message: Outgoing) => {
-    underWay++;
-    try {
-      const { topic, payload, retain } = message;
-      await remote.publish({ topic, payload, qos: 1, retain: retain === 1 });
-      await queue.delete(message);
-    } catch {
-      // Whether it arrived is not known: from here on all is sent again, in order.
-      sentUpTo = Math.min(sentUpTo, message.seq - 1);
-      retryAt = performance.now() + RETRY_MS;
-    } finally {
-      underWay--;
-      bell.ring();
-    }
-  };
+  metrics.gauge("edge_bridge_bytes", "Bytes that wait for the other broker.", () => queue.bytes);
+  metrics.totals("edge_bridge_dropped_total", "Messages that were not carried, by reason.", ["reason"], () =>
+    Object.entries({ "queue-full": queue.dropped, refused: sender.refused, ...dropped }).map(([reason, value]) => ({
+      labels: { reason },
+      value,
+    })),
+  );
   try {
-    while (!signal.aborted) {
-      if (remote.isConnected && underWay < WINDOW && performance.now() >= retryAt)
-        for (const message of queue.after(sentUpTo, WINDOW - underWay)) {
-          sentUpTo = message.seq;
-          void send(message);
-        }
-      await bell.wait(signal, RETRY_MS);
-    }
+    await sender.serve(signal);
   } finally {
     for (const stop of stops) stop();
   }

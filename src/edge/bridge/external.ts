@@ -1,22 +1,30 @@
+import type { Clock } from "#std/clock";
 import type { Log } from "#std/log";
 import type { Broker } from "../broker/broker.ts";
 import type { ExternalConfig } from "../broker/config.ts";
 import { readTopic } from "../broker/readers.ts";
 import { TopicTrie } from "../broker/trie.ts";
-import { openRemote } from "./remote.ts";
+import { openRemote, type RemoteState } from "./remote.ts";
 
 type Reader = (topic: string, payload: Uint8Array, retain: boolean) => void;
 
 export interface ExternalPorts {
+  /** Names this node at the other broker, unless the configuration does. */
   readonly node: string;
+  readonly clock: Clock;
   readonly log: Log;
+  /** Is told how the connection is, each time that it changes. */
+  readonly state: (state: RemoteState) => void;
 }
 
 /**
  * Another broker as the site's broker. What is retained is state: it is kept here and told anew after each reconnect;
  * what is not, is lost while the other broker is away, and counted. Who may do what is that broker's own affair.
  */
-export async function openExternalBroker(config: ExternalConfig, { node, log }: ExternalPorts): Promise<Broker> {
+export async function openExternalBroker(
+  config: ExternalConfig,
+  { node, clock, log, state }: ExternalPorts,
+): Promise<Broker> {
   const url = new URL(config.url);
   const retained = new Map<string, string>();
   const readers = new TopicTrie<object, Reader>();
@@ -24,15 +32,14 @@ export async function openExternalBroker(config: ExternalConfig, { node, log }: 
   const sent: [number, number, number] = [0, 0, 0];
   const received: [number, number, number] = [0, 0, 0];
   let connects = 0;
-  let isUp = false;
 
   const remote = openRemote(config, {
     clientId: config.clientId ?? `skerry-${node}`,
-    changed(isConnected) {
-      if (isConnected === isUp) return;
-      isUp = isConnected;
-      log.info(isConnected ? "external broker up" : "external broker down", { url: config.url });
-      if (!isConnected) return;
+    clock,
+    log,
+    changed(now) {
+      state(now);
+      if (!now.online) return;
       connects++;
       for (const [topic, text] of retained) say(topic, text, true);
     },
@@ -70,13 +77,14 @@ export async function openExternalBroker(config: ExternalConfig, { node, log }: 
     port: Number(url.port || (url.protocol.endsWith("s:") ? 8883 : 1883)),
     endpoints: [],
     get clients() {
-      return isUp ? 1 : 0;
+      return remote.isConnected ? 1 : 0;
     },
     publishText,
     publish: (topic, params, body) => publishText(topic.at(params), topic.encode(body), topic.retain),
     clear: (topic, params) => publishText(topic.at(params), "", true),
     subscribe: (topic, signal) => readTopic(topic, listen, { log, signal }),
     listen,
+    has: () => false,
     inject: async (message) => await remote.publish(message),
     figures: {
       get connects() {

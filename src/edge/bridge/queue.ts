@@ -50,11 +50,13 @@ export function openBridgeQueue(dataDir: string, limits: QueueLimits, log: Log):
   );
   let { messages, bytes } = size.get() ?? { messages: 0, bytes: 0 };
   let dropped = 0;
+  let isFull = false;
 
   function drop({ seq, payload }: Outgoing): boolean {
     if (remove.run(seq).changes === 0) return false;
     messages--;
     bytes -= payload.length;
+    if (messages < limits.messages / 2 && bytes < limits.bytes / 2) isFull = false;
     return true;
   }
 
@@ -77,6 +79,8 @@ export function openBridgeQueue(dataDir: string, limits: QueueLimits, log: Log):
           const [oldest] = read.all(0, 1);
           if (!oldest || !drop(oldest)) break;
           dropped++;
+          if (!isFull) log.warn("bridge queue full, oldest messages dropped", { messages, bytes });
+          isFull = true;
         }
       }),
     after: (seq, most) => read.all(seq, most),

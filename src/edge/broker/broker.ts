@@ -32,6 +32,8 @@ export interface Broker extends Endpoint, AsyncDisposable {
   subscribe<P extends string, T>(topic: Topic<P, T>, signal: AbortSignal): AsyncIterable<Message<P, T>>;
   /** Listens to a filter, undecoded, until the returned function is called. */
   listen(filter: string, reader: Reader): () => void;
+  /** True while a client of this id is connected. */
+  has(client: string): boolean;
   /** Publishes for somebody else, such as a bridge; resolves when all who are owed the message have it on disk. */
   inject(publication: Publication): Promise<void>;
   /** What it counted. */
@@ -137,6 +139,7 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
       subscribe: (topic, signal) =>
         readTopic(topic, (filter, reader) => fanout.listen(filter, reader), { log, signal }),
       listen: (filter, reader) => fanout.listen(filter, reader),
+      has: (client) => engine.has(client),
       async inject(publication) {
         const { topic, qos, payload, retain } = publication;
         const targets = ledger.durableTargets(topic, qos);

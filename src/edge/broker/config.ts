@@ -1,6 +1,6 @@
 import { duration } from "#std/duration";
 import { z } from "#std/schema";
-import { isFilter } from "./filter.ts";
+import { isFilter, overlaps } from "./filter.ts";
 
 export const port = z.number().int().min(0).max(65535);
 const count = (least: number, standard: number) => z.number().int().min(least).default(standard);
@@ -130,30 +130,43 @@ export const externalConfig = z.strictObject(remote);
 export type ExternalConfig = z.infer<typeof externalConfig>;
 
 /** Topics that go to, or come from, another broker. */
-export const bridgeConfig = z.strictObject({
-  ...remote,
-  topics: z
-    .array(
-      z.strictObject({
-        filter: z.string().refine(isFilter, "is no topic filter"),
-        direction: z.enum(["out", "in"]),
-        qos: z.union([z.literal(0), z.literal(1)]).default(1),
-        prefix: z
-          .string()
-          .regex(/^[^+#]*$/, "may not contain wildcards")
-          .default("")
-          .describe("Put before the topic."),
-      }),
-    )
-    .min(1)
-    .max(100),
-  limits: z
-    .strictObject({
-      messages: count(1, 1_000_000).describe("Messages that wait for the other broker; beyond it the oldest goes."),
-      bytes: count(1024, 256 * 1024 * 1024),
-    })
-    .prefault({}),
-});
+export const bridgeConfig = z
+  .strictObject({
+    ...remote,
+    topics: z
+      .array(
+        z.strictObject({
+          filter: z.string().refine(isFilter, "is no topic filter"),
+          direction: z.enum(["out", "in"]),
+          qos: z.union([z.literal(0), z.literal(1)]).default(1),
+          prefix: z
+            .string()
+            .regex(/^[^+#]*$/, "may not contain wildcards")
+            .default("")
+            .describe("Put before the topic."),
+        }),
+      )
+      .min(1)
+      .max(100),
+    limits: z
+      .strictObject({
+        messages: count(1, 1_000_000).describe("Messages that wait for the other broker; beyond it the oldest goes."),
+        bytes: count(1024, 256 * 1024 * 1024),
+      })
+      .prefault({}),
+  })
+  .superRefine(({ version, topics }, problem) => {
+    if (version === 5) return;
+    const of = (wanted: "in" | "out") => topics.filter(({ direction }) => direction === wanted);
+    for (const out of of("out"))
+      for (const { filter } of of("in"))
+        if (overlaps(out.prefix + out.filter, filter))
+          problem.addIssue({
+            code: "custom",
+            path: ["topics"],
+            message: `what goes out as ${out.prefix}${out.filter} comes back in by ${filter}: only version: 5 prevents that`,
+          });
+  });
 export type BridgeConfig = z.infer<typeof bridgeConfig>;
 
 /** The broker's part of a node's configuration. */

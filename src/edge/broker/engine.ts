@@ -35,6 +35,8 @@ export interface Engine extends AsyncDisposable {
   readonly fanout: Fanout;
   /** Connected clients. */
   readonly clients: number;
+  /** True while a client of this id is connected. */
+  has(client: string): boolean;
   /** Takes over a connection. */
   take(socket: Duplex, peer: Peer): void;
   /** Takes subscriptions away that the rights do not cover any more, and closes users who are not who they were. */
@@ -216,6 +218,8 @@ export async function openEngine({ ledger, access, limits, figures, log }: Engin
     get clients() {
       return owners.size;
     },
+
+    has: (client) => owners.has(client),
 
     take(socket, peer) {
       const refused = ({ reason }: { readonly reason: string }) => {

@@ -27,6 +27,26 @@ export function covers(allowed: string, wanted: string): boolean {
   return rule.length === levels.length;
 }
 
+/** True when some topic matches both; a filter may stand behind a prefix that is no whole level. */
+export function overlaps(one: string, other: string): boolean {
+  const [left, right] = [one.split("/"), other.split("/")];
+  for (let i = 0; i < Math.max(left.length, right.length); i++) {
+    const [a = "", b = ""] = [left[i], right[i]];
+    const isOver = left[i] === undefined || right[i] === undefined;
+    if (isOver) return a === "#" || b === "#";
+    const [headA = "", headB = ""] = [a.split(/[+#]/)[0], b.split(/[+#]/)[0]];
+    const [isWildA, isWildB] = [headA !== a, headB !== b];
+    const fits =
+      (isWildA && headB.startsWith(headA)) ||
+      (isWildB && headA.startsWith(headB)) ||
+      (isWildA && isWildB && headA.startsWith(headB)) ||
+      a === b;
+    if (!fits) return false;
+    if (a.includes("#") || b.includes("#")) return true;
+  }
+  return true;
+}
+
 /** True for a filter whose wildcards stand where they may. **Source:** MQTT 3.1.1, section 4.7.1. */
 export function isFilter(text: string): boolean {
   if (text === "" || text.includes("\0")) return false;

@@ -12,14 +12,14 @@ export function measureBroker(
 
   metrics.gauge("edge_mqtt_clients", "Clients connected to the broker.", () => broker.clients());
   metrics.total("edge_mqtt_connects_total", "Clients that connected.", () => figures.connects);
-  metrics.gauges("edge_mqtt_refused_total", "What was refused or closed, by reason.", ["reason"], () =>
+  metrics.totals("edge_mqtt_refused_total", "What was refused or closed, by reason.", ["reason"], () =>
     byKey("reason", figures.refused),
   );
-  metrics.gauges("edge_mqtt_received_total", "Messages that clients published.", ["qos"], () =>
+  metrics.totals("edge_mqtt_received_total", "Messages that clients published.", ["qos"], () =>
     byQos(figures.received),
   );
-  metrics.gauges("edge_mqtt_sent_total", "Messages that were sent to clients.", ["qos"], () => byQos(figures.sent));
-  metrics.gauges("edge_mqtt_dropped_total", "Messages that a limit dropped.", ["client", "policy"], () =>
+  metrics.totals("edge_mqtt_sent_total", "Messages that were sent to clients.", ["qos"], () => byQos(figures.sent));
+  metrics.totals("edge_mqtt_dropped_total", "Messages that a limit dropped.", ["client", "policy"], () =>
     [...figures.droppedByClient()].map(({ client, policy, messages }) => ({
       labels: { client, policy },
       value: messages,

@@ -6,6 +6,7 @@ import { serveBridge } from "#edge/bridge/bridge";
 import { openBridgeQueue } from "#edge/bridge/queue";
 import { type Broker, openBroker } from "#edge/broker/broker";
 import { bridgeConfig } from "#edge/broker/config";
+import { systemClock } from "#std/clock";
 import { silent } from "#std/log";
 import { openMetrics } from "#std/metrics";
 import { Scope } from "#std/scope";
@@ -41,8 +42,8 @@ function bridge(): void {
       { filter: "devices/#", direction: "in" },
     ],
   });
-  const ports = { broker: site, dataDir, node: "site-a", metrics: openMetrics(), log: silent };
-  scope.run("bridge", (signal) => serveBridge(config, ports, signal));
+  const ports = { broker: site, dataDir, node: "site-a", metrics: openMetrics(), clock: systemClock, log: silent };
+  scope.run("bridge", (signal) => serveBridge(config, { ...ports, state: () => {} }, signal));
 }
 
 test("topics go out under their prefix, and come in; nobody else speaks for the node", async () => {

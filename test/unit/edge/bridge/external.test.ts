@@ -5,6 +5,7 @@ import { expect, test } from "@jest/globals";
 import { openExternalBroker } from "#edge/bridge/external";
 import { openBroker } from "#edge/broker/broker";
 import { externalConfig } from "#edge/broker/config";
+import { systemClock } from "#std/clock";
 import { silent } from "#std/log";
 import { topics } from "#wire/topics";
 import { eventually } from "../../../rigs/eventually.ts";
@@ -16,7 +17,7 @@ test("another broker is the site's: state comes back after its outage, wishes re
   let far = await openBroker({ host: "127.0.0.1", port: 0, log: silent, dataDir, acl });
   const { port } = far;
   const config = externalConfig.parse({ url: `mqtt://127.0.0.1:${port}` });
-  const broker = await openExternalBroker(config, { node: "site-a", log: silent });
+  const broker = await openExternalBroker(config, { node: "site-a", clock: systemClock, log: silent, state: () => {} });
   const end = new AbortController();
   try {
     const wishes: unknown[] = [];
