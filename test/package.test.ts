@@ -1,6 +1,6 @@
 /** The package as others get it: packed, unpacked elsewhere, imported and run, without a line of TypeScript. */
 import { execFile } from "node:child_process";
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
@@ -39,6 +39,20 @@ test("a driver of others can be written with it", async () => {
   const { stdout } = await run(process.execPath, [path]);
   expect(stdout).toBe("true 2000\nvirtual modbus\n");
 });
+
+test("a driver of others keeps the contract, under the runner that Node brings", async () => {
+  const own = join(folder, "own-driver");
+  cpSync(join(root, "examples/own-driver"), own, { recursive: true });
+  const { stdout } = await run(process.execPath, ["--test", "--test-reporter=tap"], { cwd: own, env: plainEnv() });
+  expect(stdout).toMatch(/^# pass 1[5-9]$/m);
+  expect(stdout).toMatch(/^# fail 0$/m);
+}, 60_000);
+
+/** Without what Node's runner would take for its parent's. */
+function plainEnv(): NodeJS.ProcessEnv {
+  const { NODE_TEST_CONTEXT: _, NODE_OPTIONS: __, ...env } = process.env;
+  return env;
+}
 
 test("nothing but its doors can be imported", async () => {
   const path = join(folder, "inside.mjs");

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Driver, DriverTable } from "#devices/driver";
 import { driverNames } from "#devices/driver-names";
+import { duration } from "#std/duration";
 import { Fault } from "#std/fault";
 import { parse, z } from "#std/schema";
 
@@ -18,6 +19,7 @@ export const driverOption = {
 export interface DriverKit {
   readonly z: typeof z;
   readonly Fault: typeof Fault;
+  readonly duration: typeof duration;
 }
 
 const schema = z.custom<z.ZodType>((value) => value instanceof z.ZodType, "is no schema");
@@ -74,7 +76,7 @@ async function importFrom(what: string, name: string, from: string): Promise<unk
   try {
     const path = createRequire(join(from, "config")).resolve(name);
     const { driver } = (await import(pathToFileURL(path).href)) as { driver?: unknown };
-    const kit: DriverKit = { z, Fault };
+    const kit: DriverKit = { z, Fault, duration };
     return typeof driver === "function" ? driver(kit) : driver;
   } catch (cause) {
     const why = cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : String(cause);

@@ -1,6 +1,6 @@
 /** The example of a driver in a package of its own, as the cloud and the tools know it. */
 
-import { copyFileSync, mkdirSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { parseDevConfig } from "#cli/dev/config";
@@ -14,6 +14,7 @@ import { type DeviceStatus, modelKind } from "#devices/crd";
 import { driverTable } from "#drivers/index";
 import { systemClock } from "#std/clock";
 import { silent } from "#std/log";
+import { type CounterBox, openCounterBox } from "../rigs/counter-box.ts";
 import { eventually } from "../rigs/eventually.ts";
 import { folder } from "../rigs/folder.ts";
 import { fakeWorld } from "../unit/cli/fake-world.ts";
@@ -23,19 +24,24 @@ const COUNTER = "counter=./index.js";
 const { signal } = new AbortController();
 describe("run dev with a driver of others", () => {
   const dir = folder();
+  let box: CounterBox;
   let dev: Dev;
   beforeAll(async () => {
+    box = await openCounterBox();
     const ports = ["mqtt", "edge", "registry", "tunnel", "join", "cloud", "plc"].map((name) => `${name}=0`);
     const drivers = withDriverOption(driverTable({ dataDir: dir.path }), [COUNTER], HERE);
     const config = parseDevConfig("", "dev.yaml", ports);
     const examples = join(dir.path, "examples");
     mkdirSync(examples);
-    for (const file of ["model.yaml", "device.yaml"]) copyFileSync(join(HERE, file), join(examples, file));
+    copyFileSync(join(HERE, "model.yaml"), join(examples, "model.yaml"));
+    const device = readFileSync(join(HERE, "device.yaml"), "utf8");
+    writeFileSync(join(examples, "device.yaml"), device.replace("4711", String(box.port)));
     const options = { config, dataDir: dir.path, drivers, examples, version: "1.0.0" };
     dev = await openDev(options, { clock: systemClock, log: silent }, signal);
   }, 30_000);
   afterAll(async () => {
     await dev[Symbol.asyncDispose]();
+    await box[Symbol.asyncDispose]();
     dir[Symbol.dispose]();
   });
 
@@ -47,14 +53,14 @@ describe("run dev with a driver of others", () => {
     await using kube = openKube(await loadKubeconfig({ path: dev.endpoints.kubeconfig }));
     const { spec, ...model } = await kube.get(modelKind, { name: "counter", namespace: "default" }, signal);
     const [property] = (spec as { readonly properties: readonly object[] }).properties;
-    const wrong = { protocol: "counter", properties: [{ ...property, address: { start: "here" } }] };
+    const wrong = { protocol: "counter", properties: [{ ...property, address: { channel: "here" } }] };
     const named = { apiVersion: model.apiVersion, kind: model.kind, metadata: { name: "wrong", namespace: "default" } };
     await kube.create(modelKind, { ...named, spec: wrong } as ApiObject, signal);
     const conditions = await eventually(async () => {
       const { status } = await kube.get(modelKind, { name: "wrong", namespace: "default" }, signal);
       return (status as DeviceStatus | undefined)?.conditions;
     });
-    expect(conditions[0]).toMatchObject({ status: "False", message: expect.stringContaining("address.start") });
+    expect(conditions[0]).toMatchObject({ status: "False", message: expect.stringContaining("address.channel") });
   });
 });
 

@@ -9,6 +9,7 @@ import { openEdge } from "#edge/main";
 import { systemClock } from "#std/clock";
 import { silent } from "#std/log";
 import { parseYaml } from "#std/yaml";
+import { openCounterBox } from "../rigs/counter-box.ts";
 import { eventually } from "../rigs/eventually.ts";
 import { folder } from "../rigs/folder.ts";
 
@@ -18,17 +19,21 @@ const specOf = (name: string) => (parseYaml(read(name), name) as { readonly spec
 
 test("the example counts, and takes wishes", async () => {
   using dir = folder();
+  await using box = await openCounterBox();
   const { drivers: named } = parseEdgeConfig(read("edge.yaml"), "edge.yaml");
   const config = edgeConfig.parse({ dataDir: dir.path, mqtt: { port: 0 }, api: { port: 0 }, drivers: named });
   const table = withDrivers(drivers, config.drivers, HERE);
   const ports = { drivers: table, clock: systemClock, log: silent };
   await using edge = await openEdge({ config, identity: undefined, version: "1.0.0" }, ports);
   const who = { namespace: "default", name: "counter-1", uid: "u", generation: 1, modelGeneration: 1 };
-  await edge.supervisor.declare({ ...who, spec: specOf("device.yaml"), model: specOf("model.yaml") });
-  const count = () => edge.twins.named("counter-1").properties[0];
-  await eventually(() => Number(count()?.reported?.value) >= 100);
-  await edge.twins.desire("counter-1", "count", 500);
-  await eventually(() => count()?.desired?.state === "applied");
+  const spec = { ...(specOf("device.yaml") as object), link: { host: "127.0.0.1", port: box.port } };
+  await edge.supervisor.declare({ ...who, spec, model: specOf("model.yaml") });
+  const twin = () => edge.twins.named("counter-1").properties;
+  await eventually(() => twin()[0]?.reported?.value === 100);
+  const now = box.tick();
+  await eventually(() => twin()[0]?.reported?.value === now);
+  await edge.twins.desire("counter-1", "limit", 500);
+  await eventually(() => twin()[1]?.desired?.state === "applied");
 });
 
 test.each([
