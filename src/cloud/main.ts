@@ -242,7 +242,9 @@ async function renew(
   request: string,
   { authority, nodes, log, clock }: Takers,
 ): Promise<string | undefined> {
-  if (clock.now() - (nodes.get(node)?.joinedAt ?? 0) < RENEW_MS) {
+  const ageMs = clock.now() - (nodes.get(node)?.joinedAt ?? 0);
+  // A clock that was set back makes it younger than nothing.
+  if (ageMs >= 0 && ageMs < RENEW_MS) {
     log.warn("renewal ignored, the certificate is new", { node });
     return undefined;
   }

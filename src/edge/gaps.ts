@@ -6,7 +6,7 @@ import type { Outbox } from "./outbox.ts";
 
 export interface GapPorts {
   readonly db: Database;
-  readonly outbox: Pick<Outbox, "append">;
+  readonly outbox: Pick<Outbox, "append" | "clockWasSet">;
   readonly clock: Clock;
   /** Told when a gap or the sign of life can not be saved; the next beat tries again. */
   readonly failed: (error: unknown) => void;
@@ -146,6 +146,7 @@ export class Gaps {
   }
 
   #jumped(twins: Iterable<DeviceTwin>, from: number, to: number): void {
+    if (to > from) this.#ports.outbox.clockWasSet(to).catch(this.#ports.failed);
     for (const twin of twins) {
       // Nothing was seen in the future, and the age of what was seen begins to count again.
       if (twin.lastSeen !== undefined) twin.lastSeen = Math.min(twin.lastSeen, to);

@@ -32,6 +32,12 @@ export interface NewRow extends Omit<Row, "seq" | "layout"> {
   readonly layout?: Layout;
 }
 
+/** Rows up to a number are not too old before a time. */
+interface Hold {
+  readonly seq: number;
+  readonly untilMs: number;
+}
+
 interface Totals {
   readonly rows: number;
   readonly bytes: number;
@@ -61,6 +67,9 @@ export class Outbox {
   /** The totals of the last commit that is on disk. What is beyond may be read, but not told to anybody. */
   #settled: Totals;
   #isUnsure = false;
+  /** The head when the file was opened, until the cloud has said what it has. */
+  #opened: number | undefined;
+  #hold: Hold | undefined;
 
   constructor(db: Database, limits: OutboxLimits) {
     this.#db = db;
@@ -68,6 +77,9 @@ export class Outbox {
     this.#sql = prepare(db);
     this.#totals = this.#count(0);
     this.#settled = this.#totals;
+    this.#opened = this.#totals.head;
+    const hold = this.#sql.hold.get()?.value;
+    this.#hold = hold === undefined ? undefined : (JSON.parse(hold) as Hold);
   }
 
   /** Highest sequence number that is on disk. */
@@ -124,6 +136,31 @@ export class Outbox {
     return names === undefined ? undefined : { id, names: JSON.parse(names) as string[] };
   }
 
+  /**
+   * The cloud says what it has, and that may go. When it has numbers that this file had not given before it was opened,
+   * the file has lost its last rows, such as by a damaged log, and what was written since has taken their numbers: it
+   * gets new ones, or the cloud would take it for repeats.
+   * @returns true when the file had lost rows.
+   */
+  async meet(have: readonly Range[]): Promise<boolean> {
+    const [opened, most] = [this.#opened, have.at(-1)?.[1] ?? 0];
+    this.#opened = undefined;
+    const isBehind = opened !== undefined && most > opened;
+    if (isBehind)
+      await this.#commit(() => {
+        // By way of negative numbers, so that no row meets another on its way.
+        this.#sql.moveAway.run(most - opened, opened);
+        this.#sql.moveDropped.run(most - opened, most - opened, opened);
+        this.#sql.moveBack.run();
+        const head = Math.max(this.#totals.head, opened) + most - opened;
+        this.#sql.insertHead.run();
+        this.#sql.setHead.run(head);
+        this.#totals = { ...this.#totals, head };
+      });
+    await this.take(have);
+    return isBehind;
+  }
+
   /** The cloud has these: they may go. */
   async take(ranges: readonly Range[]): Promise<void> {
     await this.#commit(() => {
@@ -134,8 +171,9 @@ export class Outbox {
   /** Drops what is older than the limit. */
   async expire(nowMs: number): Promise<void> {
     const { limitMs } = this.#limits;
-    const oldest = this.#sql.oldest.get()?.at ?? nowMs;
-    if (oldest >= nowMs - limitMs * (1 + AGE_SLACK)) return;
+    const oldest = this.#sql.oldest.get();
+    if (!oldest || oldest.at >= nowMs - limitMs * (1 + AGE_SLACK)) return;
+    if (this.#hold && oldest.seq <= this.#hold.seq && nowMs < this.#hold.untilMs) return;
     await this.#commit(() => {
       let old: Range | undefined;
       // From the front and no further: a clock that was wrong for a while must not take the rows between along.
@@ -145,6 +183,16 @@ export class Outbox {
       }
       if (old) this.#drop(old, "age limit", nowMs);
     });
+  }
+
+  /**
+   * The wall clock was set forward, to this: what waits is not older for it, and gets the whole limit once more. A node
+   * that begins in 1970 and learns the time later would drop all that it had.
+   */
+  async clockWasSet(nowMs: number): Promise<void> {
+    const hold = { seq: this.#totals.head, untilMs: nowMs + this.#limits.limitMs };
+    this.#hold = hold;
+    await this.#db.commit(() => this.#sql.setHold.run(JSON.stringify(hold)));
   }
 
   /** What was dropped and not told yet. `told` forgets it once the cloud has heard. */
@@ -266,6 +314,18 @@ function prepare(db: Database) {
        where seq between ? and ? order by seq limit 500`,
     ),
     remove: db.prepare("delete from outbox where seq between ? and ?"),
+    hold: db.prepare<[], { value: string }>("select value from meta where key = 'hold'"),
+    setHold: db.prepare("insert into meta values ('hold', ?) on conflict do update set value = excluded.value"),
+    moveAway: db.prepare<[number, number]>("update outbox set seq = -(seq + ?) where seq > ?"),
+    moveBack: db.prepare("update outbox set seq = -seq where seq < 0"),
+    moveDropped: db.prepare<[by: number, by: number, above: number]>(
+      "update dropped set first = first + ?, last = last + ? where first > ?",
+    ),
+    insertHead: db.prepare(
+      `insert into sqlite_sequence (name, seq)
+       select 'outbox', 0 where not exists (select 1 from sqlite_sequence where name = 'outbox')`,
+    ),
+    setHead: db.prepare<[number]>("update sqlite_sequence set seq = ? where name = 'outbox'"),
     oldest: db.prepare<[], { seq: number; at: number; bytes: number }>(
       "select seq, at, octet_length(body) as bytes from outbox order by seq",
     ),

@@ -1,5 +1,6 @@
 import type { Clock } from "#std/clock";
 import { Fault } from "#std/fault";
+import type { Log } from "#std/log";
 import { Scope } from "#std/scope";
 import type { Carrier } from "#wire/carrier";
 import { decodeFrame, encodeFrame } from "#wire/frame";
@@ -34,6 +35,7 @@ export interface SessionPorts {
   /** Version of this program. */
   readonly program: string;
   readonly clock: Clock;
+  readonly log: Log;
 }
 
 const PING_MS = 8_000;
@@ -158,12 +160,13 @@ class Session {
   }
 
   async #begin({ version, have }: Extract<CloudMessage, { kind: "welcome" }>, scope: Scope): Promise<void> {
-    const { outbox, twins } = this.#ports;
+    const { outbox, twins, log } = this.#ports;
     if (version < OLDEST_WIRE_VERSION || version > WIRE_VERSION)
       throw new Fault("VERSION_UNSUPPORTED", `the cloud speaks version ${version}, this node up to ${WIRE_VERSION}`);
     if (this.#welcome) throw new Fault("FRAME_INVALID", "a second welcome came");
     this.#welcome = true;
-    await outbox.take(have);
+    if (await outbox.meet(have))
+      log.error("the outbox had lost rows that the cloud has; its numbers go on behind them");
     this.#liveNext = outbox.head + 1;
     this.#backlogLeft = gaps(have, 1, outbox.head);
     scope.run("uplink rows", (signal) => this.#sendRows(signal));

@@ -56,7 +56,10 @@ export class Ledger {
     this.#totals.set(reason, (this.#totals.get(reason) ?? 0) + 1);
   }
 
-  /** Gaps that ended in a span, the oldest first; with more than `limit`, the latest. */
+  /**
+   * Gaps that ended in a span, the oldest first; with more than `limit`, the latest. None ends after it was told, also
+   * when the clock of the node was wrong.
+   */
   list({ namespace, device, sinceMs, limit }: GapQuery): readonly ToldGap[] {
     const rows = this.#sql.list.all({ namespace: namespace ?? null, device: device ?? null, sinceMs, limit });
     return rows.reverse().map(({ count, ...rest }) => (count === null ? rest : { ...rest, count }));
@@ -90,7 +93,7 @@ function prepare(db: Database) {
       `select node, epoch, namespace, device, since as "from", until as "to", count, reason, first, last,
        told_at as toldAt from ledger join source on source.id = source
        where (@namespace is null or namespace = @namespace) and (@device is null or device = @device)
-       and until >= @sinceMs order by until desc, ledger.id desc limit @limit`,
+       and until >= @sinceMs and told_at >= @sinceMs order by until desc, ledger.id desc limit @limit`,
     ),
     devices: db.prepare<[number, number], Pick<Gap, "namespace" | "device">>(
       "select distinct namespace, device from ledger where until >= ? and until <= ?",

@@ -23,7 +23,9 @@ function gapsRig() {
   let broken = false;
   const append: Outbox["append"] = (row, also) =>
     broken ? Promise.reject(new Error("the disk is full")) : outbox.append(row, also);
-  const open = () => new Gaps({ db: store.db, outbox: { append }, clock, failed: (error) => failures.push(error) });
+  const clockWasSet = (nowMs: number) => outbox.clockWasSet(nowMs);
+  const open = () =>
+    new Gaps({ db: store.db, outbox: { append, clockWasSet }, clock, failed: (error) => failures.push(error) });
   return {
     ...rig,
     open,

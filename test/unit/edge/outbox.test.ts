@@ -126,6 +126,57 @@ describe("over the limit of age", () => {
   });
 });
 
+test("a clock that is set forward makes nothing older: what waits gets the whole limit once more, also after a restart", async () => {
+  using dir = folder();
+  const first = outboxRig({}, dir.path);
+  await appendAll(first.append, ["in 1970"]);
+  const now = 1_700_000_000_000;
+  await first.outbox.clockWasSet(now);
+  await first.append("now", now + 10_000);
+  await first.outbox.expire(now + 1_000);
+  first.store[Symbol.dispose]();
+  const { outbox, bodies, store } = outboxRig({}, dir.path);
+  await outbox.expire(now + LIMITS.limitMs - 1_000);
+  expect(bodies()).toEqual(["in 1970", "now"]);
+  await outbox.expire(now + LIMITS.limitMs + 1);
+  expect(bodies()).toEqual(["now"]);
+  store[Symbol.dispose]();
+});
+
+describe("a file that lost its last rows", () => {
+  async function rolledBack(kept: number) {
+    const rig = outboxRig();
+    await appendAll(rig.append, ["a", "b", "c"].slice(0, kept));
+    const outbox = new Outbox(rig.store.db, LIMITS);
+    const append = (body: string) => outbox.append({ device: "d", namespace: "n", kind: "telemetry", at: 0, body });
+    const numbered = () => outbox.read(1, 1e9, 1e9).map(({ seq, body }) => [seq, body]);
+    return { outbox, append, numbered };
+  }
+
+  test("does not give the numbers again that the cloud has: what came meanwhile gets others", async () => {
+    const { outbox, append, numbered } = await rolledBack(3);
+    await append("new");
+    await append("newer");
+    expect(await outbox.meet([[1, 7]])).toBe(true);
+    expect(numbered()).toEqual([
+      [8, "new"],
+      [9, "newer"],
+    ]);
+    await append("newest");
+    expect(outbox.head).toBe(10);
+    expect(outbox.rows).toBe(3);
+    expect(await outbox.meet([[1, 10]])).toBe(false);
+    expect(outbox.rows).toBe(0);
+  });
+
+  test("is told from one that lost nothing", async () => {
+    const { outbox, append, numbered } = await rolledBack(3);
+    await append("new");
+    expect(await outbox.meet([[1, 3]])).toBe(false);
+    expect(numbered()).toEqual([[4, "new"]]);
+  });
+});
+
 describe("when the disk says no", () => {
   test("the row is refused and the counters follow", async () => {
     const { outbox, append } = outboxRig();
