@@ -4,6 +4,8 @@ export default {
   testEnvironmentOptions: { customExportConditions: ["source", "node", "import", "node-addons"] },
   testMatch: ["<rootDir>/test/**/*.test.ts"],
   setupFiles: ["<rootDir>/test/rigs/realm.ts"],
+  // Jest takes the condition import for what pg requires, too; Node does not.
+  moduleNameMapper: { "^pg-pool$": "<rootDir>/node_modules/pg-pool/index.js" },
   extensionsToTreatAsEsm: [".ts"],
   transform: {
     "^.+\\.ts$": [

@@ -25,6 +25,10 @@ const heavy = [
   "serialport",
   "@kubernetes/client-node",
   "ssh2",
+  "pg",
+  "pg-copy-streams",
+  "@nats-io/jetstream",
+  "@nats-io/transport-node",
   "read-excel-file",
   "write-excel-file",
 ];

@@ -33,7 +33,7 @@ const span = z.strictObject({
 export async function openApi(options: ApiOptions): Promise<HttpServer> {
   const { host, port, tunnel, nodes, reports, metrics, isReady, units, clock, log } = options;
   return openHttp({ what: "the cloud API", host, port, log }, (app) => {
-    app.get("/healthz", () => ({ ok: true }));
+    app.get("/healthz", () => ({ ok: true, telemetry: reports.sink.isUp ? "kept" : "the engine is away" }));
     app.get("/readyz", (_, reply) => reply.code(isReady() ? 200 : 503).send({ ok: isReady() }));
     app.get("/metrics", async (_, reply) => reply.type(metrics.contentType).send(await metrics.text()));
     app.get("/v1/nodes", () => ({

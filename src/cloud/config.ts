@@ -1,4 +1,5 @@
 import { z } from "#std/schema";
+import { sinkConfig } from "./telemetry/config.ts";
 
 const port = z.int().min(0).max(65535);
 const GIB = 1024 ** 3;
@@ -38,6 +39,11 @@ export const cloudConfig = z.strictObject({
     .describe("The cluster that has the Devices. Without it, the embedded registry."),
   telemetry: z
     .strictObject({
+      sink: sinkConfig
+        .default({ kind: "sqlite" })
+        .describe(
+          "Where telemetry is kept: sqlite is the cloud's own database, postgres and nats are engines beside it.",
+        ),
       keepDays: z.int().min(1).max(3650).default(7).describe("Days that telemetry is kept: a week shows a weekend."),
       keepMinutesDays: z
         .int()
@@ -50,7 +56,7 @@ export const cloudConfig = z.strictObject({
         .int()
         .min(GIB / 64)
         .default(2 * GIB)
-        .describe("Bytes of the database, at most."),
+        .describe("Bytes of the database, at most; of the rows in postgres, of the stream in nats."),
     })
     .prefault({})
     .describe("How much telemetry is kept. The oldest goes first, and is counted."),

@@ -26,7 +26,10 @@ import { cloudMetrics } from "./metrics.ts";
 import { Nodes } from "./nodes.ts";
 import { tellNotice } from "./notices.ts";
 import { openStore } from "./store.ts";
+import { openSink } from "./telemetry/open-sink.ts";
+import type { Environment } from "./telemetry/secret.ts";
 import type { Kept } from "./telemetry/sink.ts";
+import { Unheard } from "./telemetry/unheard.ts";
 import { openTunnel, type TunnelEvent } from "./tunnel/server.ts";
 
 /** What a cloud needs of its surroundings. */
@@ -37,6 +40,8 @@ export interface CloudPorts {
   readonly kubeconfig: Kubeconfig | Access;
   /** The parts of the drivers that say what may be declared, by protocol. */
   readonly schemas?: SchemaTable;
+  /** Variables that the configuration may take secrets from. @default none */
+  readonly environment?: Environment;
 }
 
 /** A running cloud. Disposing it ends everything in it. */
@@ -102,12 +107,15 @@ export async function openTokens(
 
 async function compose(options: CloudOptions, ports: CloudPorts, scope: Scope): Promise<Cloud> {
   const { dataDir, hosts, statusPerSecond } = options;
-  const { clock, kubeconfig, schemas = {} } = ports;
+  const { clock, kubeconfig, schemas = {}, environment = {} } = ports;
   const log = ports.log.with({ role: "cloud" });
   const authority = await openAuthority({ dataDir, hosts, log, clock });
   const kube = scope.use(openKube("credentials" in kubeconfig ? kubeconfig : await loadKubeconfig(kubeconfig), clock));
   const db = scope.use(openStore(dataDir, log));
-  const [reports, nodes] = [new Reports(db), new Nodes(db)];
+  const { sink: sinkConfig, keepDays, keepMinutesDays, ...most } = options.telemetry;
+  const retention = { keepMs: keepDays * DAY_MS, keepMinutesMs: keepMinutesDays * DAY_MS, ...most };
+  const sink = scope.use(await openSink(sinkConfig, { db, retention, environment, log, clock }));
+  const [reports, nodes, unheard] = [new Reports(db, sink), new Nodes(db), new Unheard()];
   const tokens = new Tokens(db, authority.fingerprint, clock);
   const isKnown = (node: string) => nodes.get(node) !== undefined;
   const lastGap = (namespace: string, name: string) =>
@@ -133,7 +141,7 @@ async function compose(options: CloudOptions, ports: CloudPorts, scope: Scope): 
       program: PROGRAM,
       admits: (node) => nodes.admits(node),
       have: (node, epoch) => reports.have(node, epoch),
-      handle: (event) => take(event, { authority, controller, ownership, reports, nodes, log, clock }),
+      handle: (event) => take(event, { authority, controller, ownership, reports, unheard, nodes, log, clock }),
       log,
       clock,
     }),
@@ -152,17 +160,16 @@ async function compose(options: CloudOptions, ports: CloudPorts, scope: Scope): 
     await controller.serve(signal);
   });
   scope.run("events", (signal) => serveEvents({ kube, reports, log, clock }, signal));
+  scope.run("telemetry engine", (signal) => unheard.serve(sink, clock, signal));
   scope.run("retention", async (signal) => {
-    const { keepDays, keepMinutesDays, ...most } = options.telemetry;
-    const keep = { keepMs: keepDays * DAY_MS, keepMinutesMs: keepMinutesDays * DAY_MS, ...most };
     for (;;) {
       try {
-        await reports.prune(keep, clock.now());
+        await reports.prune(retention, clock.now());
         const untilMs = clock.now() - GAP_MS;
         for (const device of reports.ledger.devices(untilMs - 2 * PRUNE_MS, untilMs)) controller.touch(device);
       } catch (error) {
         // Such as a full disk: the sites must go on being heard, and the next round may have room.
-        log.error("telemetry not pruned", { error });
+        if (!Fault.is(error, "TELEMETRY_UNREACHABLE")) log.error("telemetry not pruned", { error });
       }
       await clock.sleep(PRUNE_MS, signal);
     }
@@ -188,6 +195,7 @@ interface Takers {
   readonly controller: Controller;
   readonly ownership: Ownership;
   readonly reports: Reports;
+  readonly unheard: Unheard;
   readonly nodes: Nodes;
   readonly log: Log;
   readonly clock: Clock;
@@ -195,7 +203,7 @@ interface Takers {
 
 /** Gives what happens at the tunnel to those whom it concerns. */
 async function take(event: TunnelEvent, takers: Takers): Promise<void> {
-  const { controller, ownership, reports, nodes, clock } = takers;
+  const { controller, ownership, reports, unheard, nodes, clock } = takers;
   const { node } = event;
   if (event.on !== "message") {
     nodes.seen(node, clock.now());
@@ -207,9 +215,15 @@ async function take(event: TunnelEvent, takers: Takers): Promise<void> {
     case "grants":
       return ownership.show(session, message.grants);
     case "rows": {
+      if (unheard.has(session)) return;
       const own = ownership.own(session, message.rows);
-      const ranges = await reports.take(node, epoch, message.rows, clock.now(), message.layouts, own);
-      session.send({ kind: "taken", ranges: [...ranges] });
+      try {
+        const ranges = await reports.take(node, epoch, message.rows, clock.now(), message.layouts, own);
+        session.send({ kind: "taken", ranges: [...ranges] });
+      } catch (error) {
+        if (!Fault.is(error, "TELEMETRY_UNREACHABLE")) throw error;
+        return unheard.add(session);
+      }
       for (const row of own) if (row.kind === "gap") controller.touch(row);
       return;
     }

@@ -22,6 +22,9 @@ export function cloudMetrics(tunnel: Pick<Tunnel, "sessions">, { controller, own
   );
   metrics.total("cloud_status_writes_total", "Statuses written.", () => controller.statuses.writes);
   metrics.total("cloud_lists_total", "Times everything was listed.", () => controller.devices.lists);
+  metrics.gauge("cloud_telemetry_up", "0 while the engine that keeps telemetry is away.", () =>
+    reports.sink.isUp ? 1 : 0,
+  );
   metrics.gauge("cloud_telemetry_rows", "Telemetry rows that are kept.", () => reports.rows);
   metrics.total("cloud_telemetry_pruned_total", "Telemetry rows that retention took.", () => reports.counts.pruned);
   metrics.total("cloud_rows_repeated_total", "Rows that came again and were dropped.", () => reports.counts.repeats);

@@ -58,6 +58,12 @@ const migrations = [
    );
    create index ledger_device on ledger (namespace, device, until);
    create index ledger_until on ledger (until);`,
+  `-- A stream of telemetry outside: the message up to which all is noted, and later ones that are not.
+   create table stream (name text primary key, created text not null, number integer not null) without rowid;
+   create table stray (
+     stream text not null, node text not null, epoch text not null, seq integer not null, at integer not null,
+     primary key (stream, node, epoch, seq)
+   ) without rowid;`,
 ];
 
 /** Opens, or begins, the database of a cloud. @param dataDir - a folder, or `:memory:`. */

@@ -44,6 +44,10 @@ export const faults = {
   SITE_UNREACHABLE: { retry: true, hint: "Check the address, and that the node runs there: edgeadm run edge" },
   CLUSTER_UNREACHABLE: { retry: true, hint: "Check the kubeconfig and the network to the cluster." },
   CLUSTER_REFUSED: { retry: false, hint: "Check the rights of the kubeconfig's user and the object's fields." },
+  TELEMETRY_UNREACHABLE: {
+    retry: true,
+    hint: "Check that the telemetry engine of the cloud runs and can be reached; nodes keep their rows meanwhile.",
+  },
   OVERLOADED: { retry: true, hint: "Send less, or later; a limit protected the node." },
 } as const satisfies Record<string, { readonly retry: boolean; readonly hint: string }>;
 

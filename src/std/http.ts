@@ -38,6 +38,7 @@ const STATUS: { readonly [code in FaultCode]?: number } = {
   DISK_FAILED: 503,
   DATABASE_CORRUPT: 503,
   CLUSTER_UNREACHABLE: 503,
+  TELEMETRY_UNREACHABLE: 503,
   UPLINK_LOST: 503,
 };
 

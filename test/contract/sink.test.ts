@@ -1,34 +1,36 @@
-import { Reports } from "#cloud/devices/reports";
-import { openStore } from "#cloud/store";
-import type { Batch, TelemetrySink } from "#cloud/telemetry/sink";
-import { SqliteSink } from "#cloud/telemetry/sqlite-sink";
-import { silent } from "#std/log";
-import type { Database } from "#std/sqlite";
+import { afterAll, describe, test } from "@jest/globals";
+import { sinkConfig } from "#cloud/telemetry/config";
 import { openMemorySink } from "../rigs/memory-sink.ts";
-import { keepsSinkContract, type SinkRig } from "./sink.ts";
+import { noNats, openNatsServer } from "../rigs/nats.ts";
+import { noPostgres, openPostgresServer } from "../rigs/postgres.ts";
+import { sinkRig } from "../rigs/sinks.ts";
+import { keepsSinkContract } from "./sink.ts";
 
-/** The cloud's own list of what has come, taken from the product: what it gives to the sink is what is noted. */
-function rigOn(open: (db: Database) => TelemetrySink): SinkRig {
-  const db = openStore(":memory:", silent);
-  const sink = open(db);
-  let noted = (): ReturnType<SinkRig["note"]> => [];
-  const catcher = Object.create(sink, {
-    append: {
-      async value(_: Batch, note: typeof noted) {
-        noted = note;
-      },
-    },
-  }) as TelemetrySink;
-  const reports = new Reports(db, catcher);
-  return {
-    sink,
-    note({ node, epoch, rows, layouts, takenAt }) {
-      void reports.take(node, epoch, rows, takenAt, layouts);
-      return noted();
-    },
-    [Symbol.dispose]: () => db[Symbol.dispose](),
-  };
-}
+const sqlite = sinkConfig.parse({ kind: "sqlite" });
+keepsSinkContract("SQLite", () => sinkRig(sqlite));
+keepsSinkContract("an engine outside of the database", () => sinkRig(openMemorySink));
 
-keepsSinkContract("SQLite", () => rigOn((db) => new SqliteSink(db)));
-keepsSinkContract("an engine outside of the database", () => rigOn(openMemorySink));
+describe("PostgreSQL", () => {
+  if (noPostgres) return test.skip(`is not tried here: ${noPostgres}`, () => {});
+  const server = openPostgresServer();
+  afterAll(async () => (await server)[Symbol.asyncDispose]());
+  let schemas = 0;
+  keepsSinkContract("PostgreSQL", async () => {
+    const url = (await server).url();
+    return sinkRig(sinkConfig.parse({ kind: "postgres", url, schema: `s${schemas++}` }));
+  });
+  return undefined;
+});
+
+describe("NATS", () => {
+  if (noNats) return test.skip(`is not tried here: ${noNats}`, () => {});
+  const server = openNatsServer();
+  afterAll(async () => (await server)[Symbol.asyncDispose]());
+  let streams = 0;
+  keepsSinkContract("NATS JetStream", async () => {
+    const name = `s${streams++}`;
+    const servers = [(await server).url];
+    return sinkRig(sinkConfig.parse({ kind: "nats", servers, stream: name, subject: `telemetry.${name}` }));
+  });
+  return undefined;
+});

@@ -1,32 +1,26 @@
 /** What every telemetry sink promises; a new engine is done when it keeps this. */
 import { expect, test } from "@jest/globals";
-import type { Batch, Kept, TelemetrySink } from "#cloud/telemetry/sink";
+import type { Batch, Kept } from "#cloud/telemetry/sink";
 import type { Row } from "#wire/messages";
 import { layoutOf } from "#wire/pack";
 import { telemetry } from "../rigs/fake-edge.ts";
-
-/** An open sink, and the list of what has come that the cloud keeps beside it. */
-export interface SinkRig extends Disposable {
-  readonly sink: TelemetrySink;
-  /** Notes within a transaction of the cloud's database which rows are here; returns those that are new. */
-  note(batch: Batch): readonly Row[];
-}
+import type { SinkRig } from "../rigs/sinks.ts";
 
 const ALWAYS = { sinceMs: 0, untilMs: Number.MAX_SAFE_INTEGER };
 const boiler = { namespace: "default", device: "boiler-1", ...ALWAYS };
 
 function batchOf(rows: readonly Row[], rest: Partial<Batch> = {}): Batch {
-  return { node: "site-a", epoch: "one", layouts: [], takenAt: 5_000, rows, ...rest };
+  return { node: "site-a", epoch: "one", layouts: [], have: [], takenAt: 5_000, rows, ...rest };
 }
 
 const seqs = (kept: readonly Kept[]) => kept.map(({ seq }) => seq);
 
 /** Proves that the sinks which `open` makes keep the contract. */
-export function keepsSinkContract(name: string, open: () => SinkRig): void {
+export function keepsSinkContract(name: string, open: () => SinkRig | Promise<SinkRig>): void {
   const append = ({ sink, note }: SinkRig, batch: Batch) => sink.append(batch, () => note(batch));
 
   test(`${name}: a row that comes again, in any company, is kept once`, async () => {
-    using rig = open();
+    await using rig = await open();
     await append(rig, batchOf([telemetry(1), telemetry(2)]));
     await append(rig, batchOf([telemetry(2), telemetry(3)]));
     await append(rig, batchOf([telemetry(1), telemetry(2), telemetry(3)]));
@@ -35,7 +29,7 @@ export function keepsSinkContract(name: string, open: () => SinkRig): void {
   });
 
   test(`${name}: a batch whose note did not reach the disk comes again and is kept once`, async () => {
-    using rig = open();
+    await using rig = await open();
     const batch = batchOf([telemetry(1), telemetry(2)]);
     const killed = new Error("killed before the note was on disk");
     await expect(
@@ -49,13 +43,13 @@ export function keepsSinkContract(name: string, open: () => SinkRig): void {
   });
 
   test(`${name}: numbers of other nodes and epochs are other numbers`, async () => {
-    using rig = open();
+    await using rig = await open();
     for (const rest of [{}, { epoch: "two" }, { node: "site-b" }]) await append(rig, batchOf([telemetry(1)], rest));
     expect(await rig.sink.query(boiler, 100)).toHaveLength(3);
   });
 
   test(`${name}: a query gives its span of its device, the oldest first, the latest when it is too much`, async () => {
-    using rig = open();
+    await using rig = await open();
     const rows = [3, 1, 5, 2, 4].map((seq) => telemetry(seq));
     await append(rig, batchOf([...rows, telemetry(6, { device: "boiler-2" })]));
     expect(seqs(await rig.sink.query({ ...boiler, sinceMs: 1_002, untilMs: 1_004 }, 100))).toEqual([2, 3, 4]);
@@ -66,7 +60,7 @@ export function keepsSinkContract(name: string, open: () => SinkRig): void {
   });
 
   test(`${name}: packed rows are told as messages`, async () => {
-    using rig = open();
+    await using rig = await open();
     const layout = layoutOf(["temperature", "mode"]);
     const row = telemetry(1, { body: '[7,[21.5,null],{"1":"LINK_LOST: gone"}]', layout: layout.id });
     await append(rig, batchOf([row], { layouts: [layout] }));
@@ -75,7 +69,7 @@ export function keepsSinkContract(name: string, open: () => SinkRig): void {
   });
 
   test(`${name}: buckets have the least, greatest, mean, number and last of each property`, async () => {
-    using rig = open();
+    await using rig = await open();
     const say = (seq: number, at: number, values: object, bad?: object) =>
       telemetry(seq, { at, body: JSON.stringify({ at, seq, values, ...(bad ? { bad } : {}) }) });
     await append(
@@ -102,7 +96,7 @@ export function keepsSinkContract(name: string, open: () => SinkRig): void {
   });
 
   test(`${name}: minutes stay when retention took the rows, also of rows that came late`, async () => {
-    using rig = open();
+    await using rig = await open();
     const rows = (from: number) => Array.from({ length: 10 }, (_, i) => telemetry(from + i));
     const keep = { keepMs: 10_000, keepRows: 1_000, keepBytes: 2 ** 40, keepMinutesMs: 1_000_000 };
     await append(rig, batchOf(rows(1)));

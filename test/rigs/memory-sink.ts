@@ -23,6 +23,8 @@ export function openMemorySink(db: Database): TelemetrySink {
       .sort((a, b) => a.at - b.at || a.seq - b.seq);
 
   return {
+    isUp: true,
+    async [Symbol.asyncDispose]() {},
     get rows() {
       return kept.size;
     },

@@ -29,7 +29,7 @@ export async function runCloudRole(file: string, world: World): Promise<void> {
   const schemas = withDrivers(drivers, named, dirname(resolve(world.cwd, file)));
   await loadAdded(schemas, drivers);
   const source = { path: resolve(world.cwd, kubeconfig), ...(context === undefined ? {} : { context }) };
-  const cloud = scope.use(await openCloud(config, { log, clock, kubeconfig: source, schemas }));
+  const cloud = scope.use(await openCloud(config, { log, clock, kubeconfig: source, schemas, environment: world.env }));
   await untilAbort(cloud.done(), signal);
   log.info("cloud ends");
 }

@@ -107,7 +107,11 @@ export class Reports {
   ): Promise<readonly Range[]> {
     checkLayouts(node, layouts);
     const told = rangesOf(rows.map(({ seq }) => seq));
-    const batch = { node, epoch, rows: own.filter(({ kind }) => kind === "telemetry"), layouts, takenAt: nowMs };
+    const have = this.have(node, epoch);
+    // Before anything is kept elsewhere: an engine would fill up with rows that can never be noted.
+    checkHoles(node, told.reduce(add, have));
+    const rowsToKeep = own.filter(({ kind, seq }) => kind === "telemetry" && !has(have, seq));
+    const batch = { node, epoch, rows: rowsToKeep, layouts, have, takenAt: nowMs };
     let fresh: readonly Row[] = [];
     await this.sink.append(batch, () => {
       for (const { id, names } of layouts) this.#sql.insertLayout.run(id, JSON.stringify(names));
@@ -225,8 +229,7 @@ export class Reports {
   }
 
   #remember(source: number, node: string, ranges: readonly Range[], nowMs: number): void {
-    if (ranges.length > MOST_RANGES)
-      throw new Fault("FRAME_INVALID", `${node} left over ${MOST_RANGES} holes in its rows`, { node });
+    checkHoles(node, ranges);
     this.#sql.remember.run(JSON.stringify(ranges), nowMs, source);
   }
 
@@ -240,6 +243,11 @@ export class Reports {
     }
     this.events.ring();
   }
+}
+
+function checkHoles(node: string, ranges: readonly Range[]): void {
+  if (ranges.length > MOST_RANGES)
+    throw new Fault("FRAME_INVALID", `${node} left over ${MOST_RANGES} holes in its rows`, { node });
 }
 
 /** A layout is shared by all nodes, so none may give a name of its own to what others mean by it. */

@@ -1,4 +1,4 @@
-import type { Row } from "#wire/messages";
+import type { Range, Row } from "#wire/messages";
 import type { Layout } from "#wire/pack";
 import type { Bucket } from "./buckets.ts";
 
@@ -9,6 +9,8 @@ export interface Batch {
   readonly rows: readonly Row[];
   /** Layouts that these rows are the first to use; the cloud's own database keeps them too. */
   readonly layouts: readonly Layout[];
+  /** Numbers that the cloud has of this epoch already, of rows of all kinds and of those that will never come. */
+  readonly have: readonly Range[];
   /** When they came, in milliseconds since the epoch. */
   readonly takenAt: number;
 }
@@ -43,6 +45,12 @@ export interface Retention {
 }
 
 /**
+ * To be called within a transaction of the cloud's database: notes that a batch is here and says which of its rows were
+ * not here before. What it throws undoes it, and the batch comes again.
+ */
+export type Note = () => readonly Row[];
+
+/**
  * Where telemetry is kept. Small, so that another engine needs only this: a stream, a table, a file.
  *
  * What the nodes told takes effect exactly once in every engine, in one of two ways. SQLite keeps the rows and the list
@@ -50,18 +58,18 @@ export interface Retention {
  * drops what it has already by node, epoch and number, and only then calls `note`. A kill in between brings the batch
  * once more, because the node was not told that it is here, and the engine drops all of it: at least once on the way,
  * exactly once in effect.
+ *
+ * While an engine is away everything throws `TELEMETRY_UNREACHABLE` at once; nothing waits here but what is being written.
  */
-export interface TelemetrySink {
+export interface TelemetrySink extends AsyncDisposable {
+  /** False while the engine is away. */
+  readonly isUp: boolean;
   /** Telemetry rows that are kept now. */
   readonly rows: number;
   /** Rows that retention took since the start. */
   readonly pruned: number;
-  /**
-   * Keeps what is new of a batch; on disk when it resolves.
-   * @param note - to be called within a transaction of the cloud's database: notes that the batch is here and says
-   * which of its rows were not here before. What it throws undoes it, and the batch comes again.
-   */
-  append(batch: Batch, note: () => readonly Row[]): Promise<void>;
+  /** Keeps what is new of a batch; on disk when it resolves. */
+  append(batch: Batch, note: Note): Promise<void>;
   /** The messages in a span, the oldest first; with more than `limit` in it, the latest. */
   query(span: Span, limit: number): Promise<readonly Kept[]>;
   /** The messages in a span, one after the other, in the order of their time. */

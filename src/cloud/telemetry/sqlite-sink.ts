@@ -1,9 +1,9 @@
 import type { Database } from "#std/sqlite";
-import type { Row } from "#wire/messages";
 import { parseBody, type StoredBody } from "./body.ts";
 import { type Bucket, Buckets, goodValues } from "./buckets.ts";
-import { lastOf, MINUTE_MS, Rollup } from "./rollup.ts";
-import type { Batch, Kept, Retention, Span, TelemetrySink } from "./sink.ts";
+import { isMinutes, mergeMinute, wholeBuckets } from "./minutes.ts";
+import { Rollup } from "./rollup.ts";
+import type { Batch, Kept, Note, Retention, Span, TelemetrySink } from "./sink.ts";
 
 const PRUNE_ROWS = 5_000;
 /** Rows that are read at once; others have their turn between two pages. */
@@ -14,6 +14,7 @@ export class SqliteSink implements TelemetrySink {
   readonly #db: Database;
   readonly #sql;
   readonly #rollup: Rollup;
+  readonly isUp = true;
   #rows: number;
   #pruned = 0;
 
@@ -31,7 +32,7 @@ export class SqliteSink implements TelemetrySink {
     return this.#pruned;
   }
 
-  async append({ node, epoch, takenAt }: Batch, note: () => readonly Row[]): Promise<void> {
+  async append({ node, epoch, takenAt }: Batch, note: Note): Promise<void> {
     const kept = await this.#db.commit(() => {
       const rows = note();
       const { id: source } = this.#sql.source.get(node, epoch) ?? {};
@@ -61,17 +62,11 @@ export class SqliteSink implements TelemetrySink {
 
   async summarize(span: Span, everyMs: number, properties: readonly string[]): Promise<readonly Bucket[]> {
     const buckets = new Buckets(everyMs);
-    if (everyMs % MINUTE_MS === 0) {
+    if (isMinutes(everyMs)) {
       // Whatever is in the minutes need not be read from the rows, which may be gone already.
-      const whole = { ...span, sinceMs: span.sinceMs - (span.sinceMs % everyMs) };
       await this.#rollup.roll();
-      for (const minute of this.#rollup.read(whole)) {
-        if (properties.length > 0 && !properties.includes(minute.property)) continue;
-        const { count, numbers, sum, min, max, lastAt } = minute;
-        const [least, most] = [min ?? Number.POSITIVE_INFINITY, max ?? Number.NEGATIVE_INFINITY];
-        const sums = { count, numbers, sum, min: least, max: most, last: lastOf(minute), lastAt };
-        buckets.merge(minute.property, minute.at, sums);
-      }
+      for (const minute of this.#rollup.read(wholeBuckets(span, everyMs)))
+        if (properties.length === 0 || properties.includes(minute.property)) mergeMinute(buckets, minute);
     } else {
       for await (const { at, body } of this.scan(span))
         for (const [property, value] of goodValues(body, properties)) buckets.add(property, at, value);
@@ -100,6 +95,9 @@ export class SqliteSink implements TelemetrySink {
     }
     await this.#db.commit(() => this.#rollup.prune(nowMs - keepMinutesMs));
   }
+
+  /** Nothing: the database is the cloud's. */
+  async [Symbol.asyncDispose](): Promise<void> {}
 
   /** Bytes in use; pages that were freed are used again before the file grows. */
   #bytes(): number {

@@ -1,0 +1,292 @@
+import { Fault } from "#std/fault";
+import type { Database } from "#std/sqlite";
+import type { Row } from "#wire/messages";
+import { has } from "#wire/ranges";
+import { parseBody } from "../body.ts";
+import { type Bucket, Buckets, goodValues } from "../buckets.ts";
+import type { NatsConfig } from "../config.ts";
+import { isMinutes, MINUTE_MS, Minutes, mergeMinute, wholeBuckets } from "../minutes.ts";
+import type { SinkPorts } from "../open-sink.ts";
+import { Reach } from "../reach.ts";
+import type { Batch, Kept, Note, Retention, Span, TelemetrySink } from "../sink.ts";
+import { openStream, type Published, type Stream, type StreamMessage } from "./client.ts";
+import { idOf, readId, subjectOf } from "./names.ts";
+import { Notes } from "./notes.ts";
+import { prune, TAKEN } from "./retention.ts";
+import { findStrays } from "./strays.ts";
+import { Turns } from "./turns.ts";
+import { type Sent, Writer } from "./writer.ts";
+
+/** Head of a message that says its time, in milliseconds since the epoch. */
+const AT = "Skerry-At";
+/** Messages on their way to the stream, of all nodes together. */
+const MOST_FLYING = 1_000;
+/** Messages that are put in order in memory; beyond that somebody should ask for a shorter span. */
+const MOST_SORTED = 1_000_000;
+/** More than the heads of a message need. */
+const HEADS_BYTES = 1_024;
+/** A node's clock may be ahead of the server's by this. */
+const SKEW_MS = 3_600_000;
+
+/** Opens the sink. The server may be away. @throws {Fault} `CONFIG_INVALID` */
+export async function openNatsSink(config: NatsConfig, { db, retention, environment, log, clock }: SinkPorts) {
+  const notes = new Notes(db, config.stream);
+  const counts: Counts = { rows: 0, pruned: 0 };
+  const reach = await Reach.open({
+    what: `NATS at ${config.servers.join(", ")}, stream ${config.stream}`,
+    log,
+    clock,
+    async dial() {
+      const stream = await openStream(config, retention, environment);
+      try {
+        const state = await findStrays(stream, { notes, db, log, clock });
+        counts.rows = state.messages;
+        return new Writer(stream, state.created, state.last);
+      } catch (error) {
+        await stream[Symbol.asyncDispose]();
+        throw error;
+      }
+    },
+  });
+  return new NatsSink(reach, { db, notes, counts, subject: config.subject });
+}
+
+/** What rows say, by their numbers. */
+type Bodies = ReadonlyMap<number, unknown>;
+
+interface Noting {
+  readonly batch: Batch;
+  readonly bodies: Bodies;
+  readonly note: Note;
+}
+
+interface Counts {
+  rows: number;
+  pruned: number;
+}
+
+interface Parts {
+  readonly db: Database;
+  readonly notes: Notes;
+  readonly counts: Counts;
+  readonly subject: string;
+}
+
+/**
+ * Telemetry in a JetStream stream: a message for each row, on a subject for each device, whole, so that who subscribes
+ * needs nothing of ours. Its id is made of node, epoch and number, so within the stream's duplicate window the server
+ * drops repeats. That alone is not exactly once: a cloud that is killed after the stream has a batch, and before it has
+ * noted that, may see the batch again after any time. So the cloud's database keeps a mark, written with each note: all
+ * messages up to it are noted. Every new connection reads what is behind the mark, and books what is not noted as
+ * strays. A stray that comes again is noted without being sent again. When anything fails, the connection ends and
+ * whatever it still had to send with it, so nothing comes after the next one has looked; what the network itself holds
+ * back for seconds meets the duplicate window.
+ *
+ * Minutes are summed up in the cloud's database, in the transaction of the note: once for each row, without a second
+ * reading. A query reads the device's subject from the begin of its span to the present and costs as much.
+ */
+class NatsSink implements TelemetrySink {
+  readonly #reach: Reach<Writer>;
+  readonly #db: Database;
+  readonly #notes: Notes;
+  readonly #counts: Counts;
+  readonly #subject: string;
+  readonly #minutes: Minutes;
+  readonly #turns = new Turns(MOST_FLYING);
+
+  constructor(reach: Reach<Writer>, { db, notes, counts, subject }: Parts) {
+    this.#reach = reach;
+    this.#db = db;
+    this.#notes = notes;
+    this.#counts = counts;
+    this.#subject = subject;
+    this.#minutes = new Minutes(db);
+  }
+
+  get isUp(): boolean {
+    return this.#reach.isUp;
+  }
+  get rows(): number {
+    return this.#counts.rows;
+  }
+  get pruned(): number {
+    return this.#counts.pruned;
+  }
+
+  async append(batch: Batch, note: Note): Promise<void> {
+    if (batch.rows.length === 0) return void (await this.#db.commit(note));
+    const bodies = this.#bodiesOf(batch);
+    const noted = await this.#reach.write(async (writer) => {
+      checkSizes(batch, bodies, writer.stream);
+      const sent = await this.#send(writer, batch, bodies);
+      // What the note throws is none of the engine's.
+      return this.#note(writer, sent, { batch, bodies, note }).catch((error: unknown) => ({ error }));
+    });
+    if (noted) throw noted.error;
+  }
+
+  /** Resolves when the stream has all of a batch. */
+  async #send(writer: Writer, batch: Batch, bodies: Bodies): Promise<Sent> {
+    const { node, epoch } = batch;
+    const known = new Set([...this.#notes.strays(node, epoch), ...writer.unnoted(batch)]);
+    // Of one number there is one row, whatever a batch says.
+    const rows = new Map(batch.rows.map((row) => [row.seq, row]));
+    const noted = this.#notes.noted(node, epoch);
+    const missing = [...rows.values()].filter(({ seq }) => !known.has(seq) && !has(noted, seq));
+    const sent = writer.begin(batch, missing);
+    try {
+      const publish = (row: Row) => this.#publish(writer, batch, row, bodies.get(row.seq));
+      const published = await Promise.all(missing.map(publish));
+      writer.arrived(sent, published);
+      this.#counts.rows += published.filter(({ isNew }) => isNew).length;
+    } catch (error) {
+      writer.isDoubtful = true;
+      throw error;
+    }
+    return sent;
+  }
+
+  async #note(writer: Writer, sent: Sent, { batch, bodies, note }: Noting): Promise<undefined> {
+    const { node, epoch } = batch;
+    const seqs = new Set(batch.rows.map(({ seq }) => seq));
+    await this.#db.commit(() => {
+      this.#addMinutes(note(), bodies);
+      this.#notes.dropStrays(node, epoch, seqs);
+      if (!writer.isDoubtful) this.#notes.setMark({ created: writer.created, number: writer.markAfter(sent, seqs) });
+    });
+    writer.noted(sent, seqs);
+  }
+
+  async query(span: Span, limit: number): Promise<readonly Kept[]> {
+    let latest: Kept[] = [];
+    for await (const kept of this.#inSpan(span)) {
+      latest.push(kept);
+      if (latest.length >= 2 * limit + 1_000) latest = latest.sort(byTime).slice(-limit);
+    }
+    return latest.sort(byTime).slice(-limit);
+  }
+
+  /** @throws {Fault} `OVERLOADED` when too many would have to be put in order. */
+  async *scan(span: Span): AsyncIterable<Kept> {
+    const found: Kept[] = [];
+    for await (const kept of this.#inSpan(span)) {
+      if (found.length >= MOST_SORTED)
+        throw new Fault("OVERLOADED", `over ${MOST_SORTED} messages in the span; ask for a shorter one`);
+      found.push(kept);
+    }
+    yield* found.sort(byTime);
+  }
+
+  async summarize(span: Span, everyMs: number, properties: readonly string[]): Promise<readonly Bucket[]> {
+    const buckets = new Buckets(everyMs);
+    if (isMinutes(everyMs)) {
+      for (const minute of this.#minutes.read(wholeBuckets(span, everyMs)))
+        if (properties.length === 0 || properties.includes(minute.property)) mergeMinute(buckets, minute);
+    } else
+      for await (const { at, body } of this.#inSpan(span))
+        for (const [property, value] of goodValues(body, properties)) buckets.add(property, at, value);
+    return buckets.all();
+  }
+
+  async prune(retention: Retention, nowMs: number): Promise<void> {
+    const { keepMs, keepMinutesMs = keepMs } = retention;
+    await this.#reach.read(async ({ stream }) => {
+      const expected = this.#counts.rows;
+      await prune(stream, retention, nowMs);
+      const { messages } = await stream.state();
+      // Rows that came meanwhile are in both; what the server took by its own limits counts, too.
+      const came = this.#counts.rows - expected;
+      this.#counts.pruned += Math.max(0, expected + came - messages);
+      this.#counts.rows = messages;
+    });
+    await this.#db.commit(() => {
+      this.#minutes.prune(nowMs - keepMinutesMs);
+      this.#notes.prune(nowMs - keepMs);
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#reach[Symbol.asyncDispose]();
+  }
+
+  #publish(writer: Writer, { node, epoch, takenAt }: Batch, row: Row, body: unknown): Promise<Published> {
+    const heads = { [AT]: String(row.at), [TAKEN]: String(takenAt) };
+    const id = idOf({ node, epoch, seq: row.seq });
+    const subject = subjectOf(this.#subject, row);
+    return this.#turns.run(() => writer.stream.publish(subject, id, heads, bytesOf(body)));
+  }
+
+  /** What the rows say, by their numbers. */
+  #bodiesOf({ rows, layouts }: Batch): Bodies {
+    const names = new Map(layouts.map(({ id, names }) => [id, JSON.stringify(names)]));
+    const namesOf = (id: string) => {
+      const found = names.get(id) ?? this.#notes.names(id);
+      if (found !== undefined) names.set(id, found);
+      return found ?? null;
+    };
+    return new Map(
+      rows.map(({ seq, at, body, layout }) => {
+        const packed = layout === undefined ? { layout: null, names: null } : { layout, names: namesOf(layout) };
+        return [seq, parseBody({ at, body, ...packed })];
+      }),
+    );
+  }
+
+  #addMinutes(rows: readonly Row[], bodies: Bodies): void {
+    const devices = Map.groupBy(rows, ({ namespace, device }) => `${namespace}/${device}`);
+    for (const rows of devices.values()) {
+      const buckets = new Buckets(MINUTE_MS);
+      for (const { seq, at } of rows)
+        for (const [property, value] of goodValues(bodies.get(seq), [])) buckets.add(property, at, value);
+      if (rows[0]) this.#minutes.add(rows[0], buckets);
+    }
+  }
+
+  /** Messages of a span as they came: late ones after younger ones. */
+  async *#inSpan({ namespace, device, sinceMs, untilMs }: Span): AsyncIterable<Kept> {
+    const subject = subjectOf(this.#subject, { namespace, device });
+    for await (const message of this.#read({ subject, fromMs: sinceMs - SKEW_MS })) {
+      const kept = keptOf(message);
+      if (kept && kept.at >= sinceMs && kept.at <= untilMs) yield kept;
+    }
+  }
+
+  /** Reads page by page, so that what the engine throws becomes our fault and the reader's stays the reader's. */
+  async *#read(reading: { readonly subject: string; readonly fromMs: number }): AsyncIterable<StreamMessage> {
+    const messages = await this.#reach.read(async ({ stream }) => stream.read(reading)[Symbol.asyncIterator]());
+    try {
+      for (;;) {
+        const { done, value } = await this.#reach.read(() => messages.next());
+        if (done) return;
+        yield value;
+      }
+    } finally {
+      await messages.return?.();
+    }
+  }
+}
+
+/** @throws {Fault} `OVERLOADED` before anything is sent: a refusal in the middle would cost the connection of all. */
+function checkSizes({ node }: Batch, bodies: Bodies, { mostBytes }: Stream): void {
+  const longest = Math.max(...[...bodies.values()].map((body) => bytesOf(body).length)) + HEADS_BYTES;
+  if (longest > mostBytes)
+    throw new Fault("OVERLOADED", `${node} has a message of ${longest} bytes, and NATS takes ${mostBytes}`, {
+      hint: "Raise max_payload in the configuration of nats-server; the node keeps its rows meanwhile.",
+    });
+}
+
+function bytesOf(body: unknown): Buffer {
+  return Buffer.from(JSON.stringify(body));
+}
+
+function byTime(a: Kept, b: Kept): number {
+  return a.at - b.at || a.seq - b.seq;
+}
+
+/** The row of a message; undefined when somebody else wrote it. */
+function keptOf(message: StreamMessage): Kept | undefined {
+  const name = readId(message.header("Nats-Msg-Id"));
+  if (!name) return undefined;
+  const [at, takenAt] = [Number(message.header(AT)), Number(message.header(TAKEN))];
+  return { ...name, at, takenAt, body: JSON.parse(message.text()) as unknown };
+}
