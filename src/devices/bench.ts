@@ -24,7 +24,7 @@ export interface DriverRig extends AsyncDisposable {
 }
 
 /** A signal that never aborts. */
-export const forever = new AbortController().signal;
+export const forever: AbortSignal = new AbortController().signal;
 
 /** The addresses of a rig, parsed. */
 export type Points = Readonly<Record<keyof DriverRig["addresses"], Point>>;
