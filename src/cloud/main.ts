@@ -67,6 +67,7 @@ export interface Cloud extends AsyncDisposable {
 /** Long enough to walk to the machine, short enough to be forgotten without harm. */
 const TOKEN_MS = 3_600_000;
 const PRUNE_MS = 60_000;
+const LOOK_MS = 1_000;
 /** Certificates of a node follow each other no faster than this. */
 const RENEW_MS = 1_000;
 const DAY_MS = 86_400_000;
@@ -161,6 +162,11 @@ async function compose(options: CloudOptions, ports: CloudPorts, scope: Scope): 
   });
   scope.run("events", (signal) => serveEvents({ kube, reports, log, clock }, signal));
   scope.run("telemetry engine", (signal) => unheard.serve(sink, clock, signal));
+  scope.run("damage", async (signal) => {
+    // Nothing heals it, and what is read may be wrong.
+    while (db.trouble?.code !== "DATABASE_CORRUPT") await clock.sleep(LOOK_MS, signal);
+    throw db.trouble;
+  });
   scope.run("retention", async (signal) => {
     for (;;) {
       try {

@@ -66,8 +66,10 @@ const migrations = [
    ) without rowid;`,
 ];
 
-/** Opens, or begins, the database of a cloud. @param dataDir - a folder, or `:memory:`. */
+/**
+ * Opens, or begins, the database of a cloud. A damaged one is not begun anew: who was shut out is written nowhere else,
+ * and the sites keep what they have to say until a person has looked. @throws {Fault} `DATABASE_CORRUPT`. @param dataDir - a folder, or `:memory:`. */
 export function openStore(dataDir: string, log: Log): Database {
   const path = dataDir === ":memory:" ? dataDir : join(dataDir, "cloud.db");
-  return openDatabase({ path, migrations, log });
+  return openDatabase({ path, migrations, log, whenDamaged: "refuse" });
 }

@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Fault } from "#std/fault";
@@ -16,7 +17,10 @@ export type Identity = z.infer<typeof identity>;
 
 const FILE = "identity.json";
 
-/** The identity in a data directory; undefined when the node has not joined. @throws {Fault} `CONFIG_INVALID` */
+/**
+ * The identity in a data directory; undefined when the node has not joined.
+ * @throws {Fault} `IDENTITY_DAMAGED`, `PERMISSION_MISSING`
+ */
 export function loadIdentity(dataDir: string): Identity | undefined {
   const path = join(dataDir, FILE);
   let text: string;
@@ -27,9 +31,15 @@ export function loadIdentity(dataDir: string): Identity | undefined {
     throw new Fault("PERMISSION_MISSING", `${path} can not be read`, { cause: error });
   }
   try {
-    return parse(identity, JSON.parse(text), path);
+    const it = parse(identity, JSON.parse(text), path);
+    if (new X509Certificate(it.certificate).checkPrivateKey(createPrivateKey(it.key))) return it;
+    throw new Error("the key is not the certificate's");
   } catch (cause) {
-    throw Fault.is(cause) ? cause : new Fault("CONFIG_INVALID", `${path} is not JSON`, { cause });
+    throw new Fault(
+      "IDENTITY_DAMAGED",
+      `${path} is not an identity: ${cause instanceof Error ? cause.message : cause}`,
+      { cause },
+    );
   }
 }
 

@@ -178,6 +178,9 @@ export async function openEdge(options: EdgeOptions, ports: EdgePorts): Promise<
       for (let round = 0; ; round++) {
         if ((round * SAVE_MS) % NODE_STATUS_MS === 0) tellNode(true);
         await clock.sleep(SAVE_MS, signal);
+        const fault = trouble();
+        // Nothing heals that; the next start sets the file aside.
+        if (fault?.code === "DATABASE_CORRUPT") throw fault;
         supervisor.doubtStale();
         await twins.save().catch(otherwise("reports not saved"));
         await gaps.beat(twins.all).catch(failed);

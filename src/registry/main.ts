@@ -52,7 +52,8 @@ const FIRST_NAMESPACES = ["default", "kube-system"];
 
 /**
  * Opens a registry.
- * @throws {Fault} `PORT_IN_USE`, `PERMISSION_MISSING`, `CONFIG_INVALID`, `VERSION_UNSUPPORTED`.
+ * @throws {Fault} `PORT_IN_USE`, `PERMISSION_MISSING`, `CONFIG_INVALID`, `VERSION_UNSUPPORTED`, `DATABASE_CORRUPT`: without
+ * what was declared, the nodes would be told to drop their devices.
  */
 export async function openRegistry(options: RegistryOptions): Promise<Registry> {
   const { database, log, clock = systemClock, history = HISTORY, tokens = [] } = options;
@@ -61,7 +62,7 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
       throw new Fault("CONFIG_INVALID", `the token of ${user} must be given as its SHA-256, 64 hex digits`);
   const scope = new Scope();
   try {
-    const store = openStore(scope.use(openDatabase({ path: database, migrations, log })), clock);
+    const store = openStore(scope.use(openDatabase({ path: database, migrations, log, whenDamaged: "refuse" })), clock);
     let catalog = catalogOf(allDefinitions(store));
     // The first listener: whoever hears of a new definition can use it already.
     store.listen((changes) => {

@@ -26,7 +26,7 @@ interface Waiting {
 
 const MEND_MS = 1_000;
 /** Works that may wait for a disk that takes its time. */
-const MOST_WAITING = 50_000;
+const MOST_WAITING = 20_000;
 
 /**
  * Group commit: one transaction, and one wait for the disk, for all work of a turn of the event loop. With a log of its

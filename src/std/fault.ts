@@ -40,6 +40,10 @@ export const faults = {
   VERSION_UNSUPPORTED: { retry: false, hint: "Bring edge and cloud to versions at most one apart." },
   UPLINK_LOST: { retry: true, hint: "Check the network to the cloud; the site goes on meanwhile." },
   IDENTITY_REFUSED: { retry: false, hint: "Join the node again with a new token: edgeadm token create" },
+  IDENTITY_DAMAGED: {
+    retry: false,
+    hint: "Restore the file that the message names from a backup. A node can join again: edgeadm token create",
+  },
   TOKEN_INVALID: { retry: false, hint: "Tokens are used once and expire; create one with: edgeadm token create" },
   SITE_UNREACHABLE: { retry: true, hint: "Check the address, and that the node runs there: edgeadm run edge" },
   CLUSTER_UNREACHABLE: { retry: true, hint: "Check the kubeconfig and the network to the cluster." },

@@ -45,6 +45,11 @@ export interface DatabaseOptions {
    * @default false
    */
   readonly syncsBehind?: boolean;
+  /**
+   * What becomes of a damaged file. What others can tell anew is begun anew, so that a node starts without a hand; what
+   * is nowhere else waits for a person. @default "begin anew"
+   */
+  readonly whenDamaged?: "begin anew" | "refuse";
 }
 
 /**
@@ -52,9 +57,10 @@ export interface DatabaseOptions {
  * default, NORMAL, lost acknowledged rows at every simulated power cut.) A corrupt file is set aside and a new one is
  * begun: a node must start without a hand, and says loudly what happened.
  *
- * @throws {Fault} `PERMISSION_MISSING` when the file can not be opened, `VERSION_UNSUPPORTED` when a newer program wrote it.
+ * @throws {Fault} `PERMISSION_MISSING` when the file can not be opened, `DATABASE_CORRUPT` when it is damaged and shall not be begun anew, `VERSION_UNSUPPORTED` when a newer program wrote it.
  */
-export function openDatabase({ path, migrations, log, syncsBehind = false }: DatabaseOptions): Database {
+export function openDatabase(options: DatabaseOptions): Database {
+  const { path, migrations, log, syncsBehind = false, whenDamaged = "begin anew" } = options;
   const memory = path === ":memory:";
   let setAside: string | undefined;
   let db: Sqlite.Database;
@@ -63,6 +69,11 @@ export function openDatabase({ path, migrations, log, syncsBehind = false }: Dat
     db = openChecked(path, syncsBehind);
   } catch (error) {
     if (!isCorrupt(error) || memory) throw openFault(error, path);
+    if (whenDamaged === "refuse")
+      throw new Fault("DATABASE_CORRUPT", `${path} is damaged`, {
+        cause: error,
+        hint: "Restore a backup of it. To begin without what it knew, move it and its -wal away.",
+      });
     setAside = `${path}.corrupt-${new Date().toISOString().replaceAll(":", "")}`;
     for (const suffix of ["", "-wal", "-shm"])
       if (existsSync(path + suffix)) renameSync(path + suffix, setAside + suffix);

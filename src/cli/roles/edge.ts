@@ -1,9 +1,10 @@
 import { dirname, resolve } from "node:path";
 import { driverTable } from "#drivers/index";
 import { parseEdgeConfig } from "#edge/config";
-import { loadIdentity } from "#edge/identity";
+import { type Identity, loadIdentity } from "#edge/identity";
 import { openEdge } from "#edge/main";
-import { openLog } from "#std/log";
+import { Fault } from "#std/fault";
+import { type Log, openLog } from "#std/log";
 import { program } from "../about.ts";
 import { makeDataDir } from "../data-dir.ts";
 import { readText } from "../read-file.ts";
@@ -20,7 +21,7 @@ export async function runEdgeRole(file: string, world: World): Promise<void> {
   const config = reread();
   makeDataDir(config.dataDir);
   const log = openLog({ level: config.log, write: (line) => world.err.write(line) });
-  const identity = loadIdentity(config.dataDir);
+  const identity = identityOf(config.dataDir, log);
   const { version } = program(world.root);
   const own = driverTable({ dataDir: config.dataDir });
   const drivers = withDrivers(own, config.drivers, dirname(resolve(world.cwd, file)));
@@ -32,4 +33,15 @@ export async function runEdgeRole(file: string, world: World): Promise<void> {
   });
   await untilAbort(edge.done(), world.signal);
   log.info("edge ends");
+}
+
+/** A node whose identity is damaged has no cloud; its site is driven all the same. */
+function identityOf(dataDir: string, log: Log): Identity | undefined {
+  try {
+    return loadIdentity(dataDir);
+  } catch (error) {
+    if (!Fault.is(error, "IDENTITY_DAMAGED")) throw error;
+    log.error("identity damaged, the node runs without its cloud", { error, hint: error.hint });
+    return undefined;
+  }
 }

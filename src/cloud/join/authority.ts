@@ -1,8 +1,9 @@
-import { hkdfSync, X509Certificate } from "node:crypto";
+import { createPrivateKey, hkdfSync, X509Certificate } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { join } from "node:path";
 import type { Clock } from "#std/clock";
+import { Fault } from "#std/fault";
 import type { Log } from "#std/log";
 import { type Credentials, createAuthority, fingerprint, issue, sign } from "#std/x509";
 
@@ -83,14 +84,27 @@ function serves(certificate: string, authority: string, hosts: readonly string[]
   );
 }
 
+/**
+ * A certificate with its key; undefined when there is none. A damaged pair is not made anew by itself: every node would
+ * have to join again. @throws {Fault} `IDENTITY_DAMAGED`
+ */
 function read(folder: string | undefined, name: string): Credentials | undefined {
   if (folder === undefined) return undefined;
   const [certificate, key] = [join(folder, `${name}.crt`), join(folder, `${name}.key`)];
-  if (!existsSync(certificate) || !existsSync(key)) return undefined;
-  return { certificate: readFileSync(certificate, "utf8"), key: readFileSync(key, "utf8") };
+  if (!existsSync(certificate)) return undefined;
+  try {
+    const pair = { certificate: readFileSync(certificate, "utf8"), key: readFileSync(key, "utf8") };
+    if (new X509Certificate(pair.certificate).checkPrivateKey(createPrivateKey(pair.key))) return pair;
+    throw new Error("the key is not the certificate's");
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const others = name === "ca" ? "" : " Or remove both: they are issued anew.";
+    const hint = `Restore ${certificate} and its key from a backup.${others}`;
+    throw new Fault("IDENTITY_DAMAGED", `${certificate} can not be used: ${why}`, { cause, hint });
+  }
 }
 
-/** The key first: a kill in between leaves a pair that `read` does not take for one. */
+/** The key first: a kill in between leaves a key without a certificate, which `read` does not take for a pair. */
 function write(folder: string | undefined, name: string, { certificate, key }: Credentials): void {
   if (folder === undefined) return;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -99,7 +113,7 @@ function write(folder: string | undefined, name: string, { certificate, key }: C
 }
 
 function replace(path: string, text: string, mode: number): void {
-  writeFileSync(`${path}.new`, text, { mode });
+  writeFileSync(`${path}.new`, text, { mode, flush: true });
   chmodSync(`${path}.new`, mode);
   renameSync(`${path}.new`, path);
 }
