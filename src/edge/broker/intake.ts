@@ -1,5 +1,5 @@
 import { isDiskFault } from "#std/disk-fault";
-import type { Log } from "#std/log";
+import type { Facts, Log } from "#std/log";
 import type { Rights } from "./acl.ts";
 import type { MqttLimits } from "./config.ts";
 import type { Figures } from "./figures.ts";
@@ -44,6 +44,13 @@ export function createIntake({ ledger, limits, figures, log, rightsOf }: IntakeP
   /** The last message of a line that had to wait. */
   const last = new WeakMap<Line, Promise<void>>();
 
+  /** Tells why a publisher is closed. */
+  function refusal({ line, session }: Author, reason: string, facts: Facts = {}, phrase = "client closed"): Error {
+    figures.refuse(reason);
+    log.warn(phrase, { client: session.client, address: line.address, reason, ...facts });
+    return new Error(reason);
+  }
+
   /**
    * Takes a message of a client, or a will. Returns at once when nothing of it has to be on disk, otherwise resolves
    * when it is. What it throws closes the client: MQTT 3.1.1 has no other way to say no [MQTT-3.3.5-2].
@@ -52,29 +59,26 @@ export function createIntake({ ledger, limits, figures, log, rightsOf }: IntakeP
     const { session } = author;
     const { topic, qos, messageId, retain = false } = packet;
     if (!rightsOf(session).mayPublish(topic)) {
-      figures.refuse("publish denied");
-      log.warn("publish refused", { client: session.client, topic });
-      throw new Error(`${topic} may not be published by this client`);
+      throw refusal(author, "publish denied", { topic }, "publish refused");
     }
-    if (Buffer.byteLength(topic) > limits.topicBytes) throw new Error("topic too long");
-    if (depth(topic) > limits.topicLevels) throw new Error("topic too deep");
+    if (Buffer.byteLength(topic) > limits.topicBytes || depth(topic) > limits.topicLevels)
+      throw refusal(author, "topic limit");
     const payload = packet.payload as Buffer;
     if (retain && !ledger.retained.fits(topic, payload)) {
       figures.drop(session.client, "retained-full");
-      throw new Error("too much is retained");
+      throw refusal(author, "retained limit");
     }
     figures.received[qos]++;
     if (qos === 0) return undefined;
     const id = qos === 2 && messageId !== undefined ? messageId : 0;
     const repeated = id > 0 ? session.incoming.get(id) : undefined;
     if (repeated) return repeated;
-    if (id > 0 && session.incoming.size >= limits.inflight)
-      throw new Error(`${limits.inflight} messages at QoS 2 are not released`);
+    if (id > 0 && session.incoming.size >= limits.inflight) throw refusal(author, "not released");
     const targets = ledger.durableTargets(topic, qos);
     const full = ledger.queues.rejects(targets, entryBytes({ topic, payload }));
     if (full) {
       figures.drop(full.client, "reject");
-      throw new Error(`the queue of ${full.client} is full`);
+      throw refusal(author, "queue full", { subscriber: full.client });
     }
     if (id > 0) fresh.add(packet);
     if (targets.length === 0 && !retain && (id === 0 || !session.isDurable)) {
