@@ -150,8 +150,9 @@ export class Commits {
       this.#syncing = undefined;
       if (error) this.#isSuspect = true;
       done(error);
-      // Who came meanwhile has waited long enough.
-      this.#flush();
+      // Whose work is on disk goes on before the next group's work is seen.
+      this.#isDue = true;
+      setImmediate(() => this.#flush());
     };
     this.#syncing = finish;
     fdatasync(this.#file, finish);

@@ -56,6 +56,26 @@ describe("a group commit", () => {
     expect(numbers(db)).toEqual([1, 2]);
   });
 
+  test("lets those go on whose work is on disk before the next group begins", async () => {
+    using dir = folder();
+    using db = open(join(dir.path, "t.db"), { syncsBehind: true });
+    let isNextBegun = false;
+    let next: Promise<unknown> | undefined;
+    await db.commit(() => {
+      insert(db, 1);
+      // It comes while the first waits for the disk.
+      setImmediate(() => {
+        next = db.commit(() => {
+          isNextBegun = true;
+          insert(db, 2);
+        });
+      });
+    });
+    expect([next !== undefined, isNextBegun]).toEqual([true, false]);
+    await next;
+    expect(numbers(db)).toEqual([1, 2]);
+  });
+
   test("is through when the database is closed", async () => {
     using dir = folder();
     const path = join(dir.path, "a.db");
