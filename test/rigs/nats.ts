@@ -1,6 +1,9 @@
 import { writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
+import { jetstream, jetstreamManager } from "@nats-io/jetstream";
+import { connect as connectNats } from "@nats-io/transport-node";
+import { eventually } from "./eventually.ts";
 import { freePort } from "./free-port.ts";
 import { findProgram, lesserFolder, openServer, type Server } from "./programs.ts";
 
@@ -55,3 +58,27 @@ function greets(port: number): Promise<boolean> {
     socket.once("error", () => resolve(false));
   });
 }
+
+/** Makes a stream forget the ids of its messages, as it does by itself when its duplicate window has passed. */
+export async function forgetIds(port: number, stream: string): Promise<void> {
+  const nc = await connectNats({ servers: `127.0.0.1:${port}` });
+  try {
+    const { streams } = await jetstreamManager(nc);
+    const { config } = await streams.info(stream);
+    await streams.update(stream, { duplicate_window: SHORT_NANOS });
+    // The server looks when a message comes.
+    await eventually(async () => {
+      const probe = () => jetstream(nc).publish(PROBE, "", { msgID: "probe" });
+      await probe();
+      await new Promise((resolve) => setTimeout(resolve, 2 * SHORT_MS));
+      return !(await probe()).duplicate;
+    });
+    await streams.update(stream, { duplicate_window: config.duplicate_window });
+  } finally {
+    await nc.close();
+  }
+}
+
+const SHORT_MS = 100;
+const SHORT_NANOS = SHORT_MS * 1_000_000;
+const PROBE = "skerry.telemetry.probe";

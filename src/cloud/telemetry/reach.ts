@@ -19,7 +19,7 @@ export interface ReachOptions<C extends Connection> {
   readonly clock: Clock;
 }
 
-const AGAIN: Backoff = { firstMs: 500, longestMs: 15_000 };
+const AGAIN: Backoff = { firstMs: 200, longestMs: 15_000 };
 /** What no other try mends: somebody must change something. */
 const FATAL = ["CONFIG_INVALID", "VERSION_UNSUPPORTED"] as const;
 

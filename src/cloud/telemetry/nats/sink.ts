@@ -9,7 +9,7 @@ import { isMinutes, MINUTE_MS, Minutes, mergeMinute, wholeBuckets } from "../min
 import type { SinkPorts } from "../open-sink.ts";
 import { Reach } from "../reach.ts";
 import type { Batch, Kept, Note, Retention, Span, TelemetrySink } from "../sink.ts";
-import { openStream, type Published, type Stream, type StreamMessage } from "./client.ts";
+import { openStream, type Stream, type StreamMessage } from "./client.ts";
 import { idOf, readId, subjectOf } from "./names.ts";
 import { Notes } from "./notes.ts";
 import { prune, TAKEN } from "./retention.ts";
@@ -23,6 +23,7 @@ const AT = "Skerry-At";
 const MOST_FLYING = 1_000;
 /** Messages that are put in order in memory; beyond that somebody should ask for a shorter span. */
 const MOST_SORTED = 1_000_000;
+const EMPTY = Buffer.alloc(0);
 /** More than the heads of a message need. */
 const HEADS_BYTES = 1_024;
 /** A node's clock may be ahead of the server's by this. */
@@ -51,12 +52,18 @@ export async function openNatsSink(config: NatsConfig, { db, retention, environm
   return new NatsSink(reach, { db, notes, counts, subject: config.subject });
 }
 
-/** What rows say, by their numbers. */
-type Bodies = ReadonlyMap<number, unknown>;
+/** What a row says, and the bytes that are sent of it. */
+interface Message {
+  readonly body: unknown;
+  readonly bytes: Buffer;
+}
+
+/** By the numbers of their rows. */
+type Messages = ReadonlyMap<number, Message>;
 
 interface Noting {
   readonly batch: Batch;
-  readonly bodies: Bodies;
+  readonly messages: Messages;
   readonly note: Note;
 }
 
@@ -115,18 +122,18 @@ class NatsSink implements TelemetrySink {
 
   async append(batch: Batch, note: Note): Promise<void> {
     if (batch.rows.length === 0) return void (await this.#db.commit(note));
-    const bodies = this.#bodiesOf(batch);
+    const messages = this.#messagesOf(batch);
     const noted = await this.#reach.write(async (writer) => {
-      checkSizes(batch, bodies, writer.stream);
-      const sent = await this.#send(writer, batch, bodies);
+      checkSizes(batch, messages, writer.stream);
+      const sent = await this.#send(writer, batch, messages);
       // What the note throws is none of the engine's.
-      return this.#note(writer, sent, { batch, bodies, note }).catch((error: unknown) => ({ error }));
+      return this.#note(writer, sent, { batch, messages, note }).catch((error: unknown) => ({ error }));
     });
     if (noted) throw noted.error;
   }
 
   /** Resolves when the stream has all of a batch. */
-  async #send(writer: Writer, batch: Batch, bodies: Bodies): Promise<Sent> {
+  async #send(writer: Writer, batch: Batch, messages: Messages): Promise<Sent> {
     const { node, epoch } = batch;
     const known = new Set([...this.#notes.strays(node, epoch), ...writer.unnoted(batch)]);
     // Of one number there is one row, whatever a batch says.
@@ -135,7 +142,7 @@ class NatsSink implements TelemetrySink {
     const missing = [...rows.values()].filter(({ seq }) => !known.has(seq) && !has(noted, seq));
     const sent = writer.begin(batch, missing);
     try {
-      const publish = (row: Row) => this.#publish(writer, batch, row, bodies.get(row.seq));
+      const publish = (row: Row) => this.#publish(writer, batch, row, messages.get(row.seq));
       const published = await Promise.all(missing.map(publish));
       writer.arrived(sent, published);
       this.#counts.rows += published.filter(({ isNew }) => isNew).length;
@@ -146,11 +153,11 @@ class NatsSink implements TelemetrySink {
     return sent;
   }
 
-  async #note(writer: Writer, sent: Sent, { batch, bodies, note }: Noting): Promise<undefined> {
+  async #note(writer: Writer, sent: Sent, { batch, messages, note }: Noting): Promise<undefined> {
     const { node, epoch } = batch;
     const seqs = new Set(batch.rows.map(({ seq }) => seq));
     await this.#db.commit(() => {
-      this.#addMinutes(note(), bodies);
+      this.#addMinutes(note(), messages);
       this.#notes.dropStrays(node, epoch, seqs);
       if (!writer.isDoubtful) this.#notes.setMark({ created: writer.created, number: writer.markAfter(sent, seqs) });
     });
@@ -209,15 +216,15 @@ class NatsSink implements TelemetrySink {
     await this.#reach[Symbol.asyncDispose]();
   }
 
-  #publish(writer: Writer, { node, epoch, takenAt }: Batch, row: Row, body: unknown): Promise<Published> {
+  #publish(writer: Writer, { node, epoch, takenAt }: Batch, row: Row, message: Message | undefined) {
     const heads = { [AT]: String(row.at), [TAKEN]: String(takenAt) };
     const id = idOf({ node, epoch, seq: row.seq });
     const subject = subjectOf(this.#subject, row);
-    return this.#turns.run(() => writer.stream.publish(subject, id, heads, bytesOf(body)));
+    return this.#turns.run(() => writer.stream.publish(subject, id, heads, message?.bytes ?? EMPTY));
   }
 
-  /** What the rows say, by their numbers. */
-  #bodiesOf({ rows, layouts }: Batch): Bodies {
+  /** What the rows say, without the cloud's layouts. */
+  #messagesOf({ rows, layouts }: Batch): Messages {
     const names = new Map(layouts.map(({ id, names }) => [id, JSON.stringify(names)]));
     const namesOf = (id: string) => {
       const found = names.get(id) ?? this.#notes.names(id);
@@ -227,17 +234,20 @@ class NatsSink implements TelemetrySink {
     return new Map(
       rows.map(({ seq, at, body, layout }) => {
         const packed = layout === undefined ? { layout: null, names: null } : { layout, names: namesOf(layout) };
-        return [seq, parseBody({ at, body, ...packed })];
+        const read = parseBody({ at, body, ...packed });
+        // A body that is a message already stays as it was written; one that is none becomes a JSON text.
+        const text = layout === undefined && typeof read !== "string" ? body : JSON.stringify(read);
+        return [seq, { body: read, bytes: Buffer.from(text) }];
       }),
     );
   }
 
-  #addMinutes(rows: readonly Row[], bodies: Bodies): void {
+  #addMinutes(rows: readonly Row[], messages: Messages): void {
     const devices = Map.groupBy(rows, ({ namespace, device }) => `${namespace}/${device}`);
     for (const rows of devices.values()) {
       const buckets = new Buckets(MINUTE_MS);
       for (const { seq, at } of rows)
-        for (const [property, value] of goodValues(bodies.get(seq), [])) buckets.add(property, at, value);
+        for (const [property, value] of goodValues(messages.get(seq)?.body, [])) buckets.add(property, at, value);
       if (rows[0]) this.#minutes.add(rows[0], buckets);
     }
   }
@@ -267,16 +277,12 @@ class NatsSink implements TelemetrySink {
 }
 
 /** @throws {Fault} `OVERLOADED` before anything is sent: a refusal in the middle would cost the connection of all. */
-function checkSizes({ node }: Batch, bodies: Bodies, { mostBytes }: Stream): void {
-  const longest = Math.max(...[...bodies.values()].map((body) => bytesOf(body).length)) + HEADS_BYTES;
+function checkSizes({ node }: Batch, messages: Messages, { mostBytes }: Stream): void {
+  const longest = Math.max(...[...messages.values()].map(({ bytes }) => bytes.length)) + HEADS_BYTES;
   if (longest > mostBytes)
     throw new Fault("OVERLOADED", `${node} has a message of ${longest} bytes, and NATS takes ${mostBytes}`, {
       hint: "Raise max_payload in the configuration of nats-server; the node keeps its rows meanwhile.",
     });
-}
-
-function bytesOf(body: unknown): Buffer {
-  return Buffer.from(JSON.stringify(body));
 }
 
 function byTime(a: Kept, b: Kept): number {
