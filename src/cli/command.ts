@@ -67,6 +67,9 @@ export function command<const O extends OptionTable, const A extends ArgumentTab
   return it;
 }
 
+/** What the help adds to an option that may be given several times. */
+export const REPEATED = " May be repeated.";
+
 /** The flag of an option: `dryRun` is `--dry-run`. */
 export function flagOf(name: string, { negated }: OptionSpec): string {
   return `--${negated ? "no-" : ""}${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;

@@ -9,7 +9,7 @@ export const exitCodes = { ok: 0, fault: 1, usage: 2, unreachable: 3, interrupte
 export function fail(error: unknown, { asJson }: { readonly asJson: boolean }, world: World): number {
   if (isAbort(error, world.signal)) return exitCodes.interrupted;
   const { code, message, hint } = describe(error);
-  if (asJson) remark(world, JSON.stringify({ error: { code, message, hint } }));
+  if (asJson) remark(world, JSON.stringify({ error: { code, message, hint, ...problemsOf(error) } }));
   else {
     remark(world, `edgeadm: ${message}`);
     remark(world, `hint: ${hint}`);
@@ -29,6 +29,11 @@ function describe(error: unknown): { readonly code: string; readonly message: st
   if (Fault.is(error)) return { code: error.code, message: error.message, hint: hintOf(error) };
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return { code: "BUG", message, hint: "This is a bug. Please report it with the lines above." };
+}
+
+/** What is wrong in detail, where a fault lists it. */
+function problemsOf(error: unknown): { readonly problems?: unknown } {
+  return Fault.is(error) && Array.isArray(error.detail.problems) ? { problems: error.detail.problems } : {};
 }
 
 /** Some faults know a better way out at the place where they happen. */

@@ -1,4 +1,4 @@
-import { type Command, flagOf, type OptionSpec, usageOf } from "./command.ts";
+import { type Command, flagOf, type OptionSpec, REPEATED, usageOf } from "./command.ts";
 import { exitCodes } from "./failure.ts";
 
 /** The reference of the command line as Markdown: `docs/cli.md` is printed from it. */
@@ -55,8 +55,9 @@ function argumentTable(args: Command["args"]): string {
 
 function optionTable(options: Command["options"]): string {
   const rows = Object.entries(options).map(([name, spec]) => {
-    const { help, choices, default: standard, required } = spec;
+    const { help, choices, default: standard, required, many } = spec;
     const rest = [
+      many ? REPEATED : "",
       oneOf(choices),
       required ? " Required." : "",
       standard === undefined ? "" : ` Default \`${standard}\`.`,

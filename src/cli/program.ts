@@ -1,7 +1,15 @@
 /** The door to commander: turns the table of commands into a parser with help, and runs what the user asks for. */
 import { Argument, Command as Commander, CommanderError, Option } from "commander";
 import { Fault } from "#std/fault";
-import { type ArgumentSpec, type Command, flagOf, type OptionSpec, type OptionTable, usageOf } from "./command.ts";
+import {
+  type ArgumentSpec,
+  type Command,
+  flagOf,
+  type OptionSpec,
+  type OptionTable,
+  REPEATED,
+  usageOf,
+} from "./command.ts";
 import { commands, groups } from "./commands.ts";
 import { exitCodes, fail, wantsJson } from "./failure.ts";
 import type { World } from "./world.ts";
@@ -24,7 +32,7 @@ function build(world: World): Commander {
   const program = dress(new Commander("edgeadm"), world)
     .description("Runs and asks the Skerry edge stack: nodes at sites, the cloud, and the devices they drive.")
     .usage("COMMAND [OPTIONS]");
-  examples(program, [
+  examples(program, world, [
     ["edgeadm run dev", "everything in one process, with simulated devices"],
     ["edgeadm device list", "the devices and what they say"],
     ["edgeadm device set boiler-1 setpoint=65", "wish a value and see what became of it"],
@@ -43,7 +51,7 @@ function add(program: Commander, it: Command, world: World): void {
   for (const [name, spec] of Object.entries(it.options)) own.addOption(option(name, spec));
   const names = Object.keys(it.args);
   own.usage([...Object.entries(it.args).map(([name, spec]) => usageOf(name, spec)), "[OPTIONS]"].join(" "));
-  examples(own, it.examples);
+  examples(own, world, it.examples);
   own.action(async (...given: unknown[]) => {
     const args = Object.fromEntries(names.map((name, i) => [name, given[i]]));
     const options = { ...standards(it.options), ...own.opts() };
@@ -95,7 +103,7 @@ function summaryOf(it: Commander): string {
 function option(name: string, spec: OptionSpec): Option {
   const { help, short, value, choices, default: standard, many, required } = spec;
   const flags = `${short === undefined ? "" : `-${short}, `}${flagOf(name, spec)}${value === undefined ? "" : ` <${value}>`}`;
-  const made = new Option(flags, help);
+  const made = new Option(flags, `${help}${many ? REPEATED : ""}${required ? " Required." : ""}`);
   if (choices) made.choices(choices);
   if (required) made.makeOptionMandatory();
   if (standard !== undefined) made.default(standard);
@@ -109,13 +117,16 @@ function argument(name: string, { help, choices, optional, many }: ArgumentSpec)
   return choices ? made.choices(choices) : made;
 }
 
-function examples(it: Commander, list: Command["examples"]): void {
+function examples(it: Commander, { out }: World, list: Command["examples"]): void {
   const width = Math.max(...list.map(([line]) => line.length));
-  const lines = list.map(([line, does]) =>
-    width > 60 ? `  # ${does}\n  ${line}` : `  ${line.padEnd(width)}   ${does}`,
-  );
+  const beside = list.map(([line, does]) => `  ${line.padEnd(width)}   ${does}`);
+  const isWide = width > 60 || beside.some((line) => line.length > (out.isTty ? out.columns : PIPE));
+  const lines = isWide ? list.map(([line, does]) => `  # ${does}\n  ${line}`) : beside;
   it.addHelpText("after", `\nEXAMPLES\n${lines.join("\n")}`);
 }
+
+/** Columns of nobody knows what. */
+const PIPE = 120;
 
 /** What commander says of a wrong command line, as a fault with a hint that leads to the help. */
 function usage({ code, message }: CommanderError, args: readonly string[]): Fault {

@@ -142,6 +142,14 @@ describe("edgeadm device", () => {
     ]);
   });
 
+  test("record says when its file can not be written", async () => {
+    const said = await run("device", "record", "meter-1", "-s", "1", "-f", "/nowhere/x", "--site", edge.api.url);
+    expect(said).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("/nowhere/x can not be written: there is no such"),
+    });
+  });
+
   test("a device that is not there is no bug", async () => {
     const { code, err } = await run("device", "why", "meter-9", "--site", edge.api.url);
     expect(code).toBe(1);

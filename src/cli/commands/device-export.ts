@@ -1,4 +1,3 @@
-import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import type { DriverTable } from "#devices/driver";
 import { Fault } from "#std/fault";
@@ -13,6 +12,7 @@ import { writeTags } from "../tags/write.ts";
 import { isWorkbook, printWorkbook } from "../tags/xlsx.ts";
 import { driverOption, withDriverOption } from "../third-party.ts";
 import { remark, type World } from "../world.ts";
+import { writeNamed } from "../write-file.ts";
 
 type Rows = readonly (readonly string[])[];
 
@@ -58,12 +58,7 @@ export const deviceExport = command({
     const rows =
       template === undefined ? writeTags(await read(options, world)) : await templateOf(template, options, world);
     if (file === undefined) return world.out.write(printed(rows, output));
-    const content = isWorkbook(file) ? await printWorkbook(rows) : printed(rows, output);
-    try {
-      writeFileSync(resolve(world.cwd, file), content);
-    } catch (cause) {
-      throw new Fault("PERMISSION_MISSING", `${file} can not be written`, { cause });
-    }
+    writeNamed(resolve(world.cwd, file), isWorkbook(file) ? await printWorkbook(rows) : printed(rows, output));
     remark(world, `${rows.length - 1} rows in ${file}`);
   },
 });

@@ -38,6 +38,10 @@ export const deviceImport = command({
     ["edgeadm device import tags.xlsx", "out of a spreadsheet"],
   ],
   async run({ args, options }, world) {
+    if (/\.(ya?ml|json)$/i.test(args.file))
+      throw new Fault("USAGE_INVALID", `${args.file} is no list of rows`, {
+        hint: `Manifests are applied by kubectl apply -f ${args.file}`,
+      });
     if (/\.xls[bm]?$/i.test(args.file))
       throw new Fault("USAGE_INVALID", `${args.file} is a workbook of another kind`, {
         hint: "Save it as .xlsx or as CSV (UTF-8) and import that.",
@@ -52,7 +56,7 @@ export const deviceImport = command({
     const present = await cluster.list(world.signal);
     const schemas = new Map(await Promise.all(loaded));
     const { objects, problems } = readTags(sheet, { prefix: options.modelPrefix, schemas, present });
-    if (problems.length > 0) throw refusal(args.file, problems, world);
+    if (problems.length > 0) throw refusal(args.file, problems, options.output === "table" ? world : undefined);
     const changes = differenceOf(objects, present);
     if (!options.dryRun) for (const change of changes) await cluster.apply(change, world.signal);
     show(world, options.output, changes, () => table(["KIND", "NAME", "CHANGE", "FIELDS"], changeRows(changes)));
@@ -60,13 +64,17 @@ export const deviceImport = command({
   },
 });
 
-/** Names every wrong row; the fault says how many there are. */
-function refusal(file: string, problems: readonly RowProblem[], world: World): Fault {
+/** Names every wrong row, to people at once, to programs in the fault; the fault says how many there are. */
+function refusal(file: string, problems: readonly RowProblem[], world: World | undefined): Fault {
+  if (world) tellProblems(file, problems, world);
+  const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
+  const hint = "Correct the rows that are named above.";
+  return new Fault("CONFIG_INVALID", `${file}: ${count}; nothing was applied`, { problems, hint });
+}
+
+function tellProblems(file: string, problems: readonly RowProblem[], world: World): void {
   for (const { line, column, message } of problems.slice(0, MOST_PROBLEMS))
     remark(world, `${file}:${line}: ${column === undefined ? "" : `${column}: `}${message}`);
   const more = problems.length - MOST_PROBLEMS;
   if (more > 0) remark(world, `and ${more} more`);
-  const count = problems.length === 1 ? "1 problem" : `${problems.length} problems`;
-  const hint = "Correct the rows that are named above.";
-  return new Fault("CONFIG_INVALID", `${file}: ${count}; nothing was applied`, { problems, hint });
 }

@@ -2,6 +2,7 @@ import { command } from "../command.ts";
 import { listLines } from "../devices/lines.ts";
 import { openDevices, sourceOptions } from "../devices/source.ts";
 import { outputOption, show } from "../output.ts";
+import { cut } from "../table.ts";
 
 export const deviceList = command({
   name: "device list",
@@ -16,6 +17,13 @@ export const deviceList = command({
   async run({ options }, world) {
     await using source = await openDevices(options, world);
     const devices = await source.list(world.signal);
-    show(world, options.output, devices, () => listLines(devices, world.clock.now()));
+    const { namespace, allNamespaces, site, output } = options;
+    const { isTty, columns } = world.out;
+    show(world, output, devices, () => {
+      if (devices.length === 0 && !allNamespaces && site === undefined)
+        return [`no devices in namespace ${namespace}; -A lists those of all`];
+      const lines = listLines(devices, world.clock.now());
+      return isTty ? lines.map((line) => cut(line, columns)) : lines;
+    });
   },
 });

@@ -1,12 +1,11 @@
-import { createWriteStream } from "node:fs";
+import { open } from "node:fs/promises";
 import { resolve } from "node:path";
-import { finished } from "node:stream/promises";
-import { Fault } from "#std/fault";
 import { command } from "../command.ts";
 import { integer } from "../devices/probe-target.ts";
 import { recordingLine } from "../devices/recording.ts";
 import { devicePath, openSite, siteOption } from "../devices/site-client.ts";
 import { remark } from "../world.ts";
+import { unwritable } from "../write-file.ts";
 
 const LONGEST_S = 3_600;
 
@@ -27,23 +26,16 @@ export const deviceRecord = command({
     const seconds = integer("--seconds", options.seconds, 1, LONGEST_S);
     await using site = openSite(options.site);
     const path = `${devicePath(args.name, "exchanges")}?forMs=${seconds * 1_000}`;
-    const file = createWriteStream(resolve(world.cwd, options.file), { mode: 0o600 });
+    await using file = await open(resolve(world.cwd, options.file), "w", 0o600).catch(unwritable(options.file));
     let written = 0;
     let gaps = 0;
-    try {
-      for await (const answer of site.lines({ method: "GET", path }, world.signal)) {
-        const line = recordingLine(answer);
-        if (line === undefined) gaps++;
-        else {
-          written++;
-          if (!file.write(`${line}\n`)) await new Promise<void>((go) => file.once("drain", go));
-        }
+    for await (const answer of site.lines({ method: "GET", path }, world.signal)) {
+      const line = recordingLine(answer);
+      if (line === undefined) gaps++;
+      else {
+        written++;
+        await file.appendFile(`${line}\n`).catch(unwritable(options.file));
       }
-    } finally {
-      file.end();
-      await finished(file).catch((cause: unknown) => {
-        throw new Fault("PERMISSION_MISSING", `${options.file} can not be written`, { cause });
-      });
     }
     remark(world, `${written} exchanges in ${options.file}`);
     if (gaps > 0) remark(world, `${gaps} times some went by too quickly and are missing`);

@@ -1,6 +1,5 @@
 /** Devices as the Kubernetes API knows them: what is declared, and the status that the cloud writes. */
-import { type Kube, openKube } from "#cloud/kube/client";
-import { loadKubeconfig } from "#cloud/kube/kubeconfig";
+import type { Kube } from "#cloud/kube/client";
 import type { ApiObject } from "#cloud/kube/objects";
 import { isRefused } from "#cloud/kube/refusal";
 import { Mirror } from "#cloud/kube/watch";
@@ -13,6 +12,7 @@ import type { Clock } from "#std/clock";
 import { Fault } from "#std/fault";
 import { silent } from "#std/log";
 import { Scope } from "#std/scope";
+import { openNamedKube } from "../named-kube.ts";
 import { type DeviceSource, type DeviceView, type Outcome, outcomeOf, type PropertyView, type Wish } from "./view.ts";
 
 export interface KubeSourceOptions {
@@ -28,7 +28,7 @@ const FOLLOW_MS = 1_000;
 
 /** Opens the devices of a cluster. */
 export async function openKubeDevices({ kubeconfig, namespace, clock }: KubeSourceOptions): Promise<DeviceSource> {
-  const kube = naming(kubeconfig, openKube(await loadKubeconfig({ path: kubeconfig }), clock));
+  const kube = await openNamedKube(kubeconfig, clock);
   const where = namespace === undefined ? {} : { namespace };
 
   async function get(name: string, signal: AbortSignal): Promise<ApiObject> {
@@ -79,23 +79,6 @@ export async function openKubeDevices({ kubeconfig, namespace, clock }: KubeSour
       }
     },
     [Symbol.asyncDispose]: () => kube[Symbol.asyncDispose](),
-  };
-}
-
-/** A cluster that does not answer is known to the user by the file that led there. */
-function naming(kubeconfig: string, kube: Kube): Kube {
-  const tell = (error: unknown) => {
-    if (!Fault.is(error, "CLUSTER_UNREACHABLE")) throw error;
-    throw new Fault("CLUSTER_UNREACHABLE", `the cluster of ${kubeconfig} does not answer: ${error.message}`, {
-      cause: error,
-      hint: "Check that it runs, that the kubeconfig is still its own, and the network; --kubeconfig names another.",
-    });
-  };
-  return {
-    ...kube,
-    get: (...asked) => kube.get(...asked).catch(tell),
-    list: (...asked) => kube.list(...asked).catch(tell),
-    patch: (...asked) => kube.patch(...asked).catch(tell),
   };
 }
 

@@ -10,7 +10,7 @@ import { readText } from "../read-file.ts";
 const manifest = z.looseObject({
   kind: z.enum(["Device", "DeviceModel"]),
   metadata: z.looseObject({ name: z.string().min(1), namespace: z.string().default("default") }),
-  spec: z.unknown(),
+  spec: z.looseObject({}),
 });
 /** A Device or DeviceModel as people write it. */
 export type Manifest = z.output<typeof manifest>;

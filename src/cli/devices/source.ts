@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { delimiter, join, resolve } from "node:path";
 import { Fault } from "#std/fault";
 import type { World } from "../world.ts";
 import type { DeviceSource } from "./view.ts";
@@ -28,17 +28,22 @@ export async function openDevices(options: SourceOptions, world: World): Promise
   const { clock } = world;
   // Each is loaded when it is asked for: a command should answer before one thinks of waiting.
   if (site !== undefined) return (await import("./site.ts")).openSiteDevices({ url: site, clock });
-  const path = kubeconfig ?? findKubeconfig(world);
-  if (!existsSync(path))
-    throw new Fault("CONFIG_INVALID", `there is no kubeconfig ${path}`, {
-      hint: "Correct --kubeconfig or $KUBECONFIG. The registry of run dev writes its own to .skerry/kubeconfig.",
-    });
+  const path = kubeconfigOf(kubeconfig, world);
   const { openKubeDevices } = await import("./kube.ts");
   return openKubeDevices({ kubeconfig: path, namespace: allNamespaces ? undefined : namespace, clock });
 }
 
+/** The kubeconfig that was named, or that is meant when none was. @throws {Fault} `CONFIG_INVALID` when it is not there. */
+export function kubeconfigOf(named: string | undefined, world: Pick<World, "env" | "cwd" | "root">): string {
+  const path = named === undefined ? findKubeconfig(world) : resolve(world.cwd, named);
+  if (existsSync(path)) return named ?? path;
+  throw new Fault("CONFIG_INVALID", `there is no kubeconfig ${path}`, {
+    hint: "Correct --kubeconfig or $KUBECONFIG. The registry of run dev writes its own to .skerry/kubeconfig.",
+  });
+}
+
 /** The kubeconfig that is meant when none was named. */
-export function findKubeconfig({ env, cwd, root }: Pick<World, "env" | "cwd" | "root">): string {
+function findKubeconfig({ env, cwd, root }: Pick<World, "env" | "cwd" | "root">): string {
   const { KUBECONFIG = "", HOME } = env;
   const [first] = KUBECONFIG.split(delimiter).filter((path) => path !== "");
   if (first !== undefined) return first;

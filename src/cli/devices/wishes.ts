@@ -17,6 +17,9 @@ export function parseWishes(device: DeviceView, texts: readonly string[]): reado
     if (property?.type === undefined) return { property: name, value };
     return { property: name, value: parseValue(property, value) };
   });
+  const names = wishes.map(({ property }) => property);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) throw new Fault("USAGE_INVALID", `${twice} can be wished once, not twice at once`);
   for (const { property, value } of wishes) admit(admissible(device), property, value);
   return wishes;
 }

@@ -1,10 +1,9 @@
 /** Devices and their models in a cluster as they are declared, for import and export. */
-import { type Kube, openKube } from "#cloud/kube/client";
-import { loadKubeconfig } from "#cloud/kube/kubeconfig";
 import type { ApiObject } from "#cloud/kube/objects";
 import { deviceKind, modelKind } from "#devices/crd";
 import { GROUP, VERSION } from "#devices/model";
-import { findKubeconfig } from "../devices/source.ts";
+import { kubeconfigOf } from "../devices/source.ts";
+import { openNamedKube } from "../named-kube.ts";
 import type { World } from "../world.ts";
 import type { Change } from "./difference.ts";
 import type { Tagged } from "./tagged.ts";
@@ -22,7 +21,7 @@ export async function openCluster(
   { kubeconfig, namespace }: { readonly kubeconfig: string | undefined; readonly namespace: string },
   world: World,
 ): Promise<Cluster> {
-  const kube: Kube = openKube(await loadKubeconfig({ path: kubeconfig ?? findKubeconfig(world) }), world.clock);
+  const kube = await openNamedKube(kubeconfigOf(kubeconfig, world), world.clock);
   const kinds = { DeviceModel: modelKind, Device: deviceKind } as const;
   const taggedOf = (kind: Tagged["kind"], { metadata, spec }: ApiObject): Tagged => {
     return { kind, name: metadata.name, spec: (spec ?? {}) as Tagged["spec"] };

@@ -36,7 +36,9 @@ export async function loadKubeconfig(source: Kubeconfig): Promise<Access> {
     else if ("text" in source) config.loadFromString(source.text);
     else config.loadFromCluster();
   } catch (cause) {
-    throw new Fault("CONFIG_INVALID", `${what}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    // The client's messages show the place in lines of their own.
+    const [message] = (cause instanceof Error ? cause.message : String(cause)).split("\n");
+    throw new Fault("CONFIG_INVALID", `${what}: ${message}`, { cause });
   }
   if (!("inCluster" in source) && source.context !== undefined) {
     if (!config.getContextObject(source.context)) {

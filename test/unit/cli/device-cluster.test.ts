@@ -88,6 +88,48 @@ test("a list asks for its own namespace alone", async () => {
   expect(JSON.parse(out) as readonly object[]).toMatchObject([{ namespace: "north", name: "valve-1" }]);
 });
 
+describe("what goes wrong is told by", () => {
+  test("device list, when the devices are elsewhere", async () => {
+    expect(await run("device", "list", "-n", "south")).toMatchObject({
+      code: 0,
+      out: "no devices in namespace south; -A lists those of all\n",
+    });
+  });
+
+  test.each([["list"], ["export"], ["conflicts"], ["import", "list.csv"]])(
+    "device %s, by the file that led to a cluster that does not answer",
+    async (...args) => {
+      const wrong = join(dir.path, "elsewhere");
+      writeFileSync(wrong, registry.kubeconfig.replace(/(https:\/\/127\.0\.0\.1):\d+/, "$1:1"));
+      writeFileSync(join(dir.path, "list.csv"), "device,model\n");
+      const world = fakeWorld({ cwd: dir.path });
+      const code = await execute(["device", ...args, "--kubeconfig", wrong], world);
+      expect([code, world.said.out]).toEqual([3, ""]);
+      expect(world.said.err).toMatch(/^edgeadm: the cluster of .*elsewhere does not answer: .*\nhint: .*\n$/);
+      const missing = fakeWorld({ cwd: dir.path });
+      expect(await execute(["device", ...args, "--kubeconfig", "none"], missing)).toBe(1);
+      expect(missing.said.err).toContain("there is no kubeconfig");
+    },
+  );
+
+  test("device import, with all problems for a program", async () => {
+    writeFileSync(join(dir.path, "wrong.csv"), "device,model,node\nv-1,valves,site-a\n");
+    const { code, out, err } = await run("device", "import", join(dir.path, "wrong.csv"), "-o", "json");
+    expect([code, out]).toEqual([1, ""]);
+    expect(JSON.parse(err)).toMatchObject({
+      error: { code: "CONFIG_INVALID", problems: [{ line: 2, column: "model", message: expect.any(String) }] },
+    });
+  });
+
+  test.each([
+    [["import", "devices.yaml"], 2, "hint: Manifests are applied by kubectl apply -f devices.yaml"],
+    [["export", "--file", "/nowhere/list.csv"], 1, "/nowhere/list.csv can not be written: there is no such folder"],
+    [["set", "valve-1", "mode=on", "mode=off"], 2, "mode can be wished once, not twice at once"],
+  ] as const)("device %j", async (args, code, message) => {
+    expect(await run("device", ...args)).toMatchObject({ code, out: "", err: expect.stringContaining(message) });
+  });
+});
+
 async function run(...args: readonly string[]) {
   const world = fakeWorld();
   const code = await execute([...args, "--kubeconfig", kubeconfig], world);
