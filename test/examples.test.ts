@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
+import { execute } from "#cli/program";
 import { withDrivers } from "#cli/third-party";
 import { expand, modelProblems } from "#devices/expand";
 import { drivers } from "#drivers/index";
@@ -15,6 +16,7 @@ import { z } from "#std/schema";
 import { parseAllYaml } from "#std/yaml";
 import { eventually } from "./rigs/eventually.ts";
 import { folder } from "./rigs/folder.ts";
+import { fakeWorld } from "./unit/cli/fake-world.ts";
 
 const manifest = z.object({
   apiVersion: z.literal("devices.skerry.dev/v1alpha1"),
@@ -69,6 +71,32 @@ describe("the examples", () => {
       expect(expand(declared, await schemasOf(declared.model.protocol)).name).toBe(name);
     },
   );
+});
+
+describe("examples/serial, with the simulated device", () => {
+  test.each([
+    ["scale-1", ["scale"], 2],
+    ["scale-2", ["scale", "--unsolicited"], 2],
+    ["gps-1", ["gps"], 7],
+    ["meter-1", ["meter"], 5],
+  ] as const)("%s has all its values", async (name, simulated, count) => {
+    using dir = folder();
+    const world = fakeWorld();
+    const ending = execute(["simulate", ...simulated, "--port", "0", "-o", "json"], world);
+    const { link } = await eventually(() => z.object({ link: z.looseObject({}) }).parse(JSON.parse(world.said.out)));
+    const config = edgeConfig.parse({ dataDir: dir.path, mqtt: { port: 0 }, api: { port: 0 } });
+    await using edge = await openEdge(
+      { config, identity: undefined, version: "1.0.0" },
+      { drivers, clock: systemClock, log: silent },
+    );
+    const declared = declarationOf(name);
+    await edge.supervisor.declare({ ...declared, spec: { ...declared.spec, link } });
+    const good = () => edge.twins.named(name).properties.filter(({ reported }) => reported?.quality === "good");
+    await eventually(() => good().length === count, 10_000);
+    expect(edge.twins.named(name).health.online).toBe(true);
+    world.interrupt();
+    expect(await ending).toBe(0);
+  });
 });
 
 test("examples/modbus-plc reads and writes the simulator", async () => {

@@ -24,6 +24,7 @@ import { restore } from "./commands/restore.ts";
 import { runCloud } from "./commands/run-cloud.ts";
 import { runDev } from "./commands/run-dev.ts";
 import { runEdge } from "./commands/run-edge.ts";
+import { simulate } from "./commands/simulate.ts";
 import { telemetryQuery } from "./commands/telemetry-query.ts";
 import { tokenCreate } from "./commands/token-create.ts";
 import { tokenList } from "./commands/token-list.ts";
@@ -44,6 +45,7 @@ export const commands: readonly Command[] = [
   runDev,
   runEdge,
   runCloud,
+  simulate,
   deviceList,
   deviceGet,
   deviceSet,
