@@ -31,7 +31,10 @@ export type Condition = z.infer<typeof condition>;
 const conditions = z
   .array(condition)
   .optional()
-  .describe("Ready: it answers. Synced: it is as desired. Complete: no gap in its history in 24 h.");
+  .describe(
+    "Accepted: the spec can be driven. Ready: the device answers. Synced: it is as desired. " +
+      "Complete: no gap in its history in 24 h.",
+  );
 
 const { reported, quality, reason, desired, by, state, refusal, version } = deviceReport.shape.properties.element.shape;
 
@@ -95,8 +98,9 @@ export function crds(): readonly Json[] {
       column("Model", ".spec.model"),
       column("Node", ".spec.node"),
       column("Protocol", ".status.protocol"),
+      column("Accepted", '.status.conditions[?(@.type=="Accepted")].status'),
       column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
-      column("Reason", '.status.conditions[?(@.type=="Ready")].reason', { priority: 1 }),
+      column("Reason", '.status.conditions[?(@.type=="Ready")].reason'),
       column("Link", ".status.link.state", { priority: 1 }),
       column("Last Seen", ".status.lastSeen", { type: "date" }),
       column("Age", ".metadata.creationTimestamp", { type: "date" }),

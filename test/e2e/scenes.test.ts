@@ -70,10 +70,18 @@ describe.each(kubectls)("with kubectl $version", ({ version, binary }) => {
     return found.status?.properties?.find(({ name }) => name === "setpoint");
   };
 
-  test("devices are listed with model, node, protocol, readiness, last sight and age", async () => {
-    const row = /^boiler-1 +boiler +site-a +modbus +True +\S+ +\S+$/m;
+  test("devices are listed with model, node, protocol, readiness, reason, last sight and age", async () => {
+    const row = /^boiler-1 +boiler +site-a +modbus +True +True +Answering +\S+ +\S+$/m;
     await eventually(async () => row.test(await kubectl("get", "devices")));
-    expect(await kubectl("get", "devices")).toMatch(/^NAME +MODEL +NODE +PROTOCOL +READY +LAST SEEN +AGE$/m);
+    expect(await kubectl("get", "devices")).toMatch(
+      /^NAME +MODEL +NODE +PROTOCOL +ACCEPTED +READY +REASON +LAST SEEN +AGE$/m,
+    );
+  });
+
+  test("a device that is described shows its link and who it is", async () => {
+    const described =
+      /^ {2}Identity:\n {4}Product: .+[\s\S]+^ {2}Link:\n {4}Failures: +0\n {4}Since: .+\n {4}State: +up$/m;
+    await eventually(async () => described.test(await kubectl("describe", "device", "boiler-1")));
   });
 
   test("a device that is applied is on MQTT, and one that is deleted is gone", async () => {

@@ -41,7 +41,7 @@ type Told = Pick<Condition, "status" | "reason" | "message">;
 export function statusOf(facts: StatusFacts): DeviceStatus {
   const { report, previous, verdict, generation, nowMs } = facts;
   const conditions: Readonly<Record<string, Told>> = {
-    Accepted: accepted(verdict),
+    Accepted: accepted(facts),
     Ready: ready(facts),
     Synced: synced(facts),
     ...(facts.gap === undefined ? {} : { Complete: complete(facts.gap) }),
@@ -61,7 +61,11 @@ export function statusOf(facts: StatusFacts): DeviceStatus {
       : { ...previous, conditions: undefined };
   return compact({
     ...known,
-    conditions: Object.entries(conditions).map(([type, told]) => condition(type, told, generation, previous, nowMs)),
+    conditions: Object.entries(conditions).map(([type, told]) => {
+      // What answers is the device as its node runs it, which may be an older one.
+      const about = type === "Ready" ? Math.min(report?.generation ?? generation, generation) : generation;
+      return condition(type, told, about, previous, nowMs);
+    }),
   });
 }
 
@@ -86,9 +90,12 @@ export function readStatus(status: unknown): DeviceStatus {
   return success ? data : {};
 }
 
-function accepted(verdict: Verdict): Told {
-  if (verdict.ok) return { status: "True", reason: "Valid", message: "the device can be told to its node" };
-  return { status: "False", reason: verdict.reason, message: verdict.message };
+function accepted({ verdict, report, generation }: StatusFacts): Told {
+  if (!verdict.ok) return { status: "False", reason: verdict.reason, message: verdict.message };
+  // Only the node knows whether it has the driver. What it can not drive has no protocol there.
+  if (report?.generation === generation && report.protocol === undefined)
+    return { status: "False", reason: report.reason, message: report.message };
+  return { status: "True", reason: "Valid", message: "the device can be told to its node" };
 }
 
 function ready({ verdict, report, node, nodeState, previous }: StatusFacts): Told {
@@ -97,7 +104,16 @@ function ready({ verdict, report, node, nodeState, previous }: StatusFacts): Tol
   const nobody = absent(node, nodeState);
   if (nobody) return nobody;
   if (report) {
-    const { online, reason, message } = report;
+    const { online, reason, message, properties } = report;
+    if (online && !verdict.ok) {
+      const why = `it runs as it was declared before, because this is not accepted: ${verdict.message}`;
+      return { status: "True", reason: "Outdated", message: `${message}; ${why}` };
+    }
+    const bad = properties.filter(({ quality }) => quality === "bad");
+    if (online && bad.length > 0) {
+      const which = list(bad.map((property) => `${property.name}: ${property.reason ?? "bad"}`));
+      return { status: "True", reason: "PropertiesBad", message: `${message}; these are bad: ${which}` };
+    }
     return { status: online ? "True" : reason === "Starting" ? "Unknown" : "False", reason, message };
   }
   const before = nodeState === "brief" ? find(previous, "Ready") : undefined;

@@ -22,6 +22,10 @@ function told(facts: Partial<StatusFacts>, type: string) {
   return { status, reason, message };
 }
 
+/** A report as a node sends it that lacks something. */
+const without = <T extends object>(report: T, field: keyof T): T =>
+  Object.fromEntries(Object.entries(report).filter(([name]) => name !== field)) as T;
+
 const property = { name: "setpoint", desired: 70, by: "cloud" as const };
 
 test.each([
@@ -61,7 +65,35 @@ test.each([
     { verdict: { ok: false, reason: "CONFIG_INVALID", message: "x" } as const },
     "Ready",
     "True",
-    "Answering",
+    "Outdated",
+  ],
+  [
+    "refuses one of its addresses",
+    {
+      report: answering(device, {
+        properties: [
+          { name: "level", quality: "good", reported: 1 },
+          { name: "broken", quality: "bad", reason: "DEVICE_REFUSED: illegal data address" },
+        ],
+      }),
+    },
+    "Ready",
+    "True",
+    "PropertiesBad",
+  ],
+  [
+    "can not be driven by its node",
+    { report: without(answering(device, { online: false, reason: "DRIVER_UNKNOWN" }), "protocol") },
+    "Accepted",
+    "False",
+    "DRIVER_UNKNOWN",
+  ],
+  [
+    "could not be driven by its node before it was declared anew",
+    { generation: 2, report: without(answering(device, { online: false, reason: "DRIVER_UNKNOWN" }), "protocol") },
+    "Accepted",
+    "True",
+    "Valid",
   ],
   [
     "never ran because its spec is wrong",
@@ -104,6 +136,25 @@ test.each([
   ["is behind a lost connection", { nodeState: "away" as const }, "Synced", "Unknown", "NodeUnreachable"],
 ] as const)("a device that %s", (_, facts, type, status, reason) => {
   expect(told(facts, type)).toMatchObject({ status, reason });
+});
+
+test("a device that answers says which of its properties are bad, and which of its generations runs", () => {
+  const bad = answering(device, {
+    message: "the last visit was answered",
+    properties: [{ name: "broken", quality: "bad", reason: "DEVICE_REFUSED: illegal data address" }],
+  });
+  expect(told({ report: bad }, "Ready").message).toBe(
+    "the last visit was answered; these are bad: broken: DEVICE_REFUSED: illegal data address",
+  );
+  const verdict = { ok: false, reason: "CONFIG_INVALID", message: "spec.link.port: is too large" } as const;
+  const facts = { ...base, generation: 2, verdict };
+  const { conditions = [] } = statusOf({ ...facts, report: answering(device, { message: "it answers" }) });
+  expect(conditions.find(({ type }) => type === "Ready")).toMatchObject({
+    observedGeneration: 1,
+    message:
+      "it answers; it runs as it was declared before, because this is not accepted: spec.link.port: is too large",
+  });
+  expect(conditions.find(({ type }) => type === "Accepted")).toMatchObject({ observedGeneration: 2 });
 });
 
 test("a refused wish says which and why", () => {
