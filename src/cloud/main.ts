@@ -30,7 +30,9 @@ import { openSink } from "./telemetry/open-sink.ts";
 import type { Environment } from "./telemetry/secret.ts";
 import type { Kept } from "./telemetry/sink.ts";
 import { Unheard } from "./telemetry/unheard.ts";
+import { goesOn } from "./tunnel/lineage.ts";
 import { openTunnel, type TunnelEvent } from "./tunnel/server.ts";
+import type { Hello } from "./tunnel/session.ts";
 
 /** What a cloud needs of its surroundings. */
 export interface CloudPorts {
@@ -73,6 +75,8 @@ const RENEW_MS = 1_000;
 const DAY_MS = 86_400_000;
 /** How long a gap makes a device's history incomplete. */
 const GAP_MS = DAY_MS;
+/** A second machine with a node's identity is told of this often. */
+const DUPLICATE_MS = 3_600_000;
 const PROGRAM = `skerry cloud, wire ${WIRE_VERSION}`;
 
 /**
@@ -135,12 +139,23 @@ async function compose(options: CloudOptions, ports: CloudPorts, scope: Scope): 
   const grant = ownership.grant.bind(ownership);
   const controller = new Controller({ kube, schemas, grant, isKnown, statusPerSecond, lastGap, log, clock });
 
+  let duplicates = 0;
   const tunnel = scope.use(
     await openTunnel({
       ...options.tunnel,
       tls: { ...authority.server, authority: authority.certificate },
       program: PROGRAM,
       admits: (node) => nodes.admits(node),
+      enter: (node, hello) => enter(node, hello, nodes),
+      duplicate: (node, fault) => {
+        const before = nodes.get(node)?.duplicateAt ?? 0;
+        nodes.duplicated(node, clock.now());
+        duplicates++;
+        // It tries again and again; its operator needs to hear it now and then.
+        if (clock.now() - before < DUPLICATE_MS) return;
+        log.warn("a second machine has the identity of a node", { node, error: fault });
+        tellNotice({ node, reason: fault.code, message: fault.message }, notices);
+      },
       have: (node, epoch) => reports.have(node, epoch),
       handle: (event) => take(event, { authority, controller, ownership, reports, unheard, nodes, log, clock }),
       log,
@@ -149,7 +164,7 @@ async function compose(options: CloudOptions, ports: CloudPorts, scope: Scope): 
   );
   const tunnelUrl = options.tunnelUrl ?? `wss://${bracketed(hosts[0] ?? tunnel.host)}:${tunnel.port}`;
   const join = scope.use(await openJoin({ ...options.join, authority, tokens, nodes, tunnelUrl, log, clock }));
-  const metrics = cloudMetrics(tunnel, { controller, ownership, reports });
+  const metrics = cloudMetrics(tunnel, { controller, ownership, reports, duplicates: () => duplicates });
   metrics.gauge("cloud_disk_ok", "0 while the disk takes nothing.", () => (db.trouble ? 0 : 1));
   const isReady = () => controller.isReady && db.trouble === undefined;
   const units = controller.units.bind(controller);
@@ -205,6 +220,14 @@ interface Takers {
   readonly nodes: Nodes;
   readonly log: Log;
   readonly clock: Clock;
+}
+
+/** Takes a process for the node, unless its data is a copy of what another one went on with. */
+function enter(node: string, hello: Hello, nodes: Nodes): void {
+  const { epoch, runs } = hello;
+  if (!goesOn(nodes.lastRun(node), hello))
+    throw new Fault("NODE_DUPLICATE", `its data is a copy, older than what ${node} said last`, { node });
+  nodes.entered(node, { epoch, run: runs.at(-1) ?? "" });
 }
 
 /** Gives what happens at the tunnel to those whom it concerns. */

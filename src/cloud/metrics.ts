@@ -8,13 +8,23 @@ interface Measured {
   readonly controller: Controller;
   readonly ownership: Ownership;
   readonly reports: Reports;
+  /** Hellos of second machines with the identity of a node that were refused since the start. */
+  readonly duplicates: () => number;
 }
 
 /** What an operator asks of a cloud. */
-export function cloudMetrics(tunnel: Pick<Tunnel, "sessions">, { controller, ownership, reports }: Measured): Metrics {
+export function cloudMetrics(
+  tunnel: Pick<Tunnel, "sessions">,
+  { controller, ownership, reports, duplicates }: Measured,
+): Metrics {
   const metrics = openMetrics();
   metrics.gauge("cloud_nodes_connected", "Nodes that are connected now.", () => tunnel.sessions.size);
   metrics.gauge("cloud_devices", "Devices in the cluster.", () => controller.devices.objects.size);
+  metrics.total(
+    "cloud_duplicates_total",
+    "Times a second machine with the identity of a node was refused.",
+    duplicates,
+  );
   metrics.gauge(
     "cloud_status_waiting",
     "Devices whose status waits to be looked at.",

@@ -1,4 +1,5 @@
 import type { Database } from "#std/sqlite";
+import type { LastRun } from "./tunnel/lineage.ts";
 
 /** A node as the cloud remembers it. Times are milliseconds since the epoch. */
 export interface KnownNode {
@@ -7,6 +8,8 @@ export interface KnownNode {
   readonly seenAt: number | null;
   /** Since when it may not connect. */
   readonly refusedAt: number | null;
+  /** When a second machine with its identity was refused last. */
+  readonly duplicateAt: number | null;
 }
 
 /** Names of nodes are names of Kubernetes objects. **Source:** RFC 1123, section 2.1. */
@@ -33,6 +36,12 @@ export class Nodes {
       seen: db.prepare(
         "insert into node (name, seen_at) values (?, ?) on conflict do update set seen_at = excluded.seen_at",
       ),
+      enter: db.prepare(
+        `insert into node (name, epoch, run) values (?, ?, ?)
+         on conflict do update set epoch = excluded.epoch, run = excluded.run`,
+      ),
+      lastRun: db.prepare<[string], LastRun>("select epoch, run from node where name = ? and run is not null"),
+      duplicate: db.prepare("update node set duplicate_at = ? where name = ?"),
       refuse: db.prepare("update node set refused_at = ? where name = ?"),
       get: db.prepare<[string], KnownNode>(`${SELECT} where name = ?`),
       list: db.prepare<[], KnownNode>(`${SELECT} order by name`),
@@ -51,6 +60,21 @@ export class Nodes {
 
   seen(name: string, nowMs: number): void {
     this.#db.commitNow(() => this.#sql.seen.run(name, nowMs));
+  }
+
+  /** The process that spoke for the node last. */
+  lastRun(name: string): LastRun | undefined {
+    return this.#sql.lastRun.get(name);
+  }
+
+  /** From now on this process speaks for the node. */
+  entered(name: string, { epoch, run }: LastRun): void {
+    this.#sql.enter.run(name, epoch, run);
+  }
+
+  /** A second machine with the node's identity was refused. */
+  duplicated(name: string, nowMs: number): void {
+    this.#sql.duplicate.run(nowMs, name);
   }
 
   /** Shuts the node out until it joins anew, whatever certificate it has. False when there is no such node. */
@@ -72,4 +96,5 @@ export class Nodes {
   }
 }
 
-const SELECT = "select name, joined_at as joinedAt, seen_at as seenAt, refused_at as refusedAt from node";
+const SELECT = `select name, joined_at as joinedAt, seen_at as seenAt, refused_at as refusedAt,
+  duplicate_at as duplicateAt from node`;

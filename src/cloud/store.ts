@@ -64,6 +64,10 @@ const migrations = [
      stream text not null, node text not null, epoch text not null, seq integer not null, at integer not null,
      primary key (stream, node, epoch, seq)
    ) without rowid;`,
+  `-- The process that spoke for a node last, and when a second machine with its identity was refused.
+   alter table node add column epoch text;
+   alter table node add column run text;
+   alter table node add column duplicate_at integer;`,
 ];
 
 /**

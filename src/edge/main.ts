@@ -18,6 +18,7 @@ import { Supervisor } from "./devices/supervisor.ts";
 import { Gaps } from "./gaps.ts";
 import { Grants } from "./grants.ts";
 import type { Identity } from "./identity.ts";
+import { Lineage } from "./lineage.ts";
 import { Outbox } from "./outbox.ts";
 import { compare, merge, type Reloaded } from "./reload.ts";
 import { createRenewal } from "./renewal.ts";
@@ -75,6 +76,7 @@ export async function openEdge(options: EdgeOptions, ports: EdgePorts): Promise<
     const store = scope.use(openStore(config.dataDir, log));
     const { limitMiB, limitAge } = config.outbox;
     const outbox = new Outbox(store.db, { limitBytes: limitMiB * 1024 * 1024, limitMs: limitAge });
+    const lineage = new Lineage(store.db, outbox.head);
     const { external, ...mqtt } = config.mqtt;
     // Two nodes that have not joined must not take each other's place at a broker that they share.
     const clientName = identity?.node ?? hostname().replace(/[^\w.-]/g, "-");
@@ -203,7 +205,7 @@ export async function openEdge(options: EdgeOptions, ports: EdgePorts): Promise<
         grants,
         supervisor,
         renewal,
-        epoch: store.epoch,
+        lineage,
         program: version,
         clock,
         state: tell,

@@ -140,10 +140,12 @@ export class Outbox {
    * The cloud says what it has, and that may go. When it has numbers that this file had not given before it was opened,
    * the file has lost its last rows, such as by a damaged log, and what was written since has taken their numbers: it
    * gets new ones, or the cloud would take it for repeats.
+   * @param unsaid - the first number that no process on this file can have told the cloud.
    * @returns true when the file had lost rows.
    */
-  async meet(have: readonly Range[]): Promise<boolean> {
-    const [opened, most] = [this.#opened, have.at(-1)?.[1] ?? 0];
+  async meet(have: readonly Range[], unsaid = Number.POSITIVE_INFINITY): Promise<boolean> {
+    const opened = this.#opened === undefined ? undefined : Math.min(this.#opened, unsaid - 1);
+    const most = have.at(-1)?.[1] ?? 0;
     this.#opened = undefined;
     const isBehind = opened !== undefined && most > opened;
     if (isBehind)

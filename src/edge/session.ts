@@ -1,5 +1,5 @@
 import type { Clock } from "#std/clock";
-import { Fault } from "#std/fault";
+import { Fault, isFaultCode } from "#std/fault";
 import type { Log } from "#std/log";
 import { Scope } from "#std/scope";
 import type { Carrier } from "#wire/carrier";
@@ -19,6 +19,7 @@ import { gaps, has } from "#wire/ranges";
 import { reportOf } from "./device-report.ts";
 import type { Supervisor } from "./devices/supervisor.ts";
 import type { Grants } from "./grants.ts";
+import type { Lineage } from "./lineage.ts";
 import type { Dropped, Outbox } from "./outbox.ts";
 import type { Renewal } from "./renewal.ts";
 import type { Twins } from "./twins.ts";
@@ -30,8 +31,7 @@ export interface SessionPorts {
   readonly grants: Grants;
   readonly supervisor: Supervisor;
   readonly renewal: Renewal;
-  /** Name of the outbox' history. */
-  readonly epoch: string;
+  readonly lineage: Lineage;
   /** Version of this program. */
   readonly program: string;
   readonly clock: Clock;
@@ -113,19 +113,22 @@ class Session {
   }
 
   hello(): void {
-    const { epoch, program, outbox } = this.#ports;
-    this.#send({ kind: "hello", version: WIRE_VERSION, program, epoch, head: outbox.head });
+    const { lineage, renewal, program, outbox } = this.#ports;
+    const said = lineage.hello(renewal.identity.certificate);
+    this.#send({ kind: "hello", version: WIRE_VERSION, program, head: outbox.head, ...said });
   }
 
   async hear(message: CloudMessage, scope: Scope, up: () => void): Promise<void> {
     const { supervisor, twins, grants, renewal, clock } = this.#ports;
     this.#heardMs = clock.monotonic();
-    if (!this.#welcome && message.kind !== "welcome" && message.kind !== "ping")
+    if (!this.#welcome && !["welcome", "refused", "ping"].includes(message.kind))
       throw new Fault("FRAME_INVALID", `${message.kind} came before the welcome`);
     switch (message.kind) {
       case "welcome":
         await this.#begin(message, scope);
         return up();
+      case "refused":
+        return this.#refused(message);
       case "device": {
         const { namespace, name: device } = message.device;
         // Before the device runs, so that no row of it is ever without.
@@ -160,19 +163,27 @@ class Session {
   }
 
   async #begin({ version, have }: Extract<CloudMessage, { kind: "welcome" }>, scope: Scope): Promise<void> {
-    const { outbox, twins, log } = this.#ports;
+    const { lineage, outbox, twins, log } = this.#ports;
     if (version < OLDEST_WIRE_VERSION || version > WIRE_VERSION)
       throw new Fault("VERSION_UNSUPPORTED", `the cloud speaks version ${version}, this node up to ${WIRE_VERSION}`);
     if (this.#welcome) throw new Fault("FRAME_INVALID", "a second welcome came");
     this.#welcome = true;
-    if (await outbox.meet(have))
+    if (await outbox.meet(have, lineage.first))
       log.error("the outbox had lost rows that the cloud has; its numbers go on behind them");
+    lineage.welcomed();
     this.#liveNext = outbox.head + 1;
     this.#backlogLeft = gaps(have, 1, outbox.head);
     scope.run("uplink rows", (signal) => this.#sendRows(signal));
     scope.run("uplink reports", (signal) => this.#sendReports(signal));
     scope.run("uplink renewal", (signal) => this.#renew(signal));
     twins.tellAll();
+  }
+
+  /** The cloud says why it ends the connection. One of a newer version may have codes that nobody knows here. */
+  #refused({ code, message }: Extract<CloudMessage, { kind: "refused" }>): never {
+    const { lineage, renewal } = this.#ports;
+    if (code === "NODE_DUPLICATE") lineage.refused(renewal.identity.certificate);
+    throw new Fault(isFaultCode(code) ? code : "UPLINK_LOST", `the cloud refused: ${message}`);
   }
 
   async #sendRows(signal: AbortSignal): Promise<void> {

@@ -50,6 +50,11 @@ const migrations = [
    create table permit (
      namespace text not null, device text not null, permit text not null, primary key (namespace, device)
    ) without rowid;`,
+  `-- The processes that ran here, the oldest first: the first number that the cloud can not have heard before it, whether it
+   -- said hello, and whether it was welcome.
+   create table run (
+     id text not null, first integer not null, said integer not null default 0, welcome integer not null default 0
+   );`,
 ];
 
 /** The node's database and the name of its history. */
@@ -78,6 +83,9 @@ export function renumber(dataDir: string, nowMs: number, log: Log): void {
       )
       .run();
     store.db.prepare("update sqlite_sequence set seq = max(seq, ?) where name = 'outbox'").run(next);
+    // The cloud may know processes that this backup is older than, and rows of it that were sent since.
+    store.db.prepare("insert or ignore into meta values ('restored', '1')").run();
+    store.db.prepare("update run set welcome = 1").run();
   });
 }
 

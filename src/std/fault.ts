@@ -44,6 +44,10 @@ export const faults = {
     retry: false,
     hint: "Restore the file that the message names from a backup. A node can join again: edgeadm token create",
   },
+  NODE_DUPLICATE: {
+    retry: true,
+    hint: "Two machines have one identity, or this data is an old copy. Stop one; to keep both, give this one a token of its own: edgeadm join --force",
+  },
   TOKEN_INVALID: { retry: false, hint: "Tokens are used once and expire; create one with: edgeadm token create" },
   SITE_UNREACHABLE: { retry: true, hint: "Check the address, and that the node runs there: edgeadm run edge" },
   CLUSTER_UNREACHABLE: { retry: true, hint: "Check the kubeconfig and the network to the cluster." },
@@ -57,6 +61,11 @@ export const faults = {
 
 /** Stable identifier of a failure. Logs, API bodies, conditions and exit codes use it; nobody matches on messages. */
 export type FaultCode = keyof typeof faults;
+
+/** Whether a text, such as one of another program, is a code of this table. */
+export function isFaultCode(text: string): text is FaultCode {
+  return Object.hasOwn(faults, text);
+}
 
 /** The only error class that is thrown on purpose. Anything else that escapes is a bug. */
 export class Fault extends Error {

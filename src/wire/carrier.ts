@@ -16,11 +16,15 @@ import { FRAME_LIMIT_BYTES } from "./frame.ts";
 export interface Carrier {
   /** Common name of the other side's certificate. */
   readonly peer: string;
+  /** Where the other side is, as far as the network shows it. */
+  readonly address: string;
   /** Bytes that were sent and not yet taken by the network. */
   readonly bufferedBytes: number;
   send(frame: Uint8Array): void;
   /** Frames as they come; ends when the connection does. One reader. */
   readonly frames: AsyncIterable<Uint8Array>;
+  /** True when the other side's machine answers, false when the connection ends before. It may never resolve. */
+  ping(): Promise<boolean>;
   /** Ends the connection at once, whatever the other side does. */
   close(reason: string): void;
 }
@@ -68,7 +72,7 @@ export async function dial(
     maxPayload: FRAME_LIMIT_BYTES,
     perMessageDeflate: COMPRESSION,
   });
-  const carrier = carry(socket, "cloud");
+  const carrier = carry(socket, "cloud", new URL(url).host);
   const abort = () => socket.terminate();
   signal.addEventListener("abort", abort, { once: true });
   try {
@@ -117,7 +121,7 @@ export async function openCarrierServer(
   sockets.on("connection", (socket, request) => {
     const { CN: peer } = (request.socket as TLSSocket).getPeerCertificate().subject ?? {};
     if (typeof peer !== "string" || peer === "" || socket.protocol !== PROTOCOL) return socket.terminate();
-    take(carry(socket, peer));
+    take(carry(socket, peer, request.socket.remoteAddress ?? "unknown"));
   });
   const bound = await listen(server, { host, port }, "the tunnel");
   return {
@@ -132,7 +136,7 @@ export async function openCarrierServer(
   };
 }
 
-function carry(socket: WebSocket, peer: string): Carrier {
+function carry(socket: WebSocket, peer: string, address: string): Carrier {
   const frames = new Queue<Uint8Array>(MOST_FRAMES);
   let waitingBytes = 0;
   socket.on("message", (data: Buffer) => {
@@ -155,6 +159,7 @@ function carry(socket: WebSocket, peer: string): Carrier {
 
   return {
     peer,
+    address,
     get bufferedBytes() {
       return socket.bufferedAmount;
     },
@@ -162,6 +167,21 @@ function carry(socket: WebSocket, peer: string): Carrier {
       if (socket.readyState === WebSocket.OPEN) socket.send(frame);
     },
     frames: read(),
+    ping() {
+      if (socket.readyState !== WebSocket.OPEN) return Promise.resolve(false);
+      return new Promise((resolve) => {
+        const settle = (answered: boolean) => {
+          socket.off("pong", pong);
+          socket.off("close", close);
+          resolve(answered);
+        };
+        const pong = () => settle(true);
+        const close = () => settle(false);
+        socket.on("pong", pong);
+        socket.on("close", close);
+        socket.ping();
+      });
+    },
     close(reason) {
       if (socket.readyState !== WebSocket.OPEN) return socket.terminate();
       // A paused socket would not hear the other side's goodbye.

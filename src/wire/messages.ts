@@ -63,7 +63,18 @@ export type Grant = z.infer<typeof grant>;
 
 /** What an edge says to its cloud. Who it is says its certificate alone. */
 export const edgeMessage = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("hello"), version: z.number().int(), program: z.string(), epoch: z.string(), head: seq }),
+  z.object({
+    kind: z.literal("hello"),
+    version: z.number().int(),
+    program: z.string(),
+    /** Name of the outbox' history, and its highest number. */
+    epoch: z.string(),
+    head: seq,
+    /** The processes that said hello from this data directory, the oldest first; the last one speaks. */
+    runs: z.array(z.string().max(64)).min(1).max(100),
+    /** A backup that was restored since the last welcome: its new numbers are above all that were ever given. */
+    restored: z.boolean().optional(),
+  }),
   /** Shown before the first word about these devices on this connection. */
   z.object({ kind: z.literal("grants"), grants: z.array(grant).max(10_000) }),
   /** With the layouts that these rows are the first to use on this connection. */
@@ -89,6 +100,8 @@ export type EdgeMessage = z.infer<typeof edgeMessage>;
 export const cloudMessage = z.discriminatedUnion("kind", [
   /** Answers `hello`; `have` is all that the cloud holds of this epoch. */
   z.object({ kind: z.literal("welcome"), version: z.number().int(), program: z.string(), have: z.array(range) }),
+  /** Answers a `hello` that is not welcome, or ends the connection otherwise: the code of a fault. */
+  z.object({ kind: z.literal("refused"), code: z.string(), message: z.string() }),
   /** A device that the node shall run, and its right to speak of it. */
   z.object({ kind: z.literal("device"), device: declaration, grant: grant.shape.grant }),
   z.object({ kind: z.literal("gone"), uid: z.string() }),

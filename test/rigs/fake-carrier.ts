@@ -33,6 +33,8 @@ export function fakeCloud(): FakeCloud {
     },
     carrier: {
       peer: "cloud",
+      address: "rig",
+      ping: async () => true,
       bufferedBytes: 0,
       frames,
       send: (frame) => heard.push(decodeFrame(edgeMessage, frame)),

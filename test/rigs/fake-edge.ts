@@ -21,6 +21,10 @@ export interface FakeEdgeOptions {
   readonly tls: CarrierTls;
   /** @default "epoch-1" */
   readonly epoch?: string;
+  /** The process that speaks. @default "run-1" */
+  readonly run?: string;
+  /** @default high enough for whatever a test says */
+  readonly head?: number;
   /** @default the present one */
   readonly version?: number;
   /** Without it, nothing is said at first. @default true */
@@ -29,7 +33,7 @@ export interface FakeEdgeOptions {
 
 /** Dials a cloud and says hello. */
 export async function fakeEdge(options: FakeEdgeOptions): Promise<FakeEdge> {
-  const { url, tls, epoch = "epoch-1", version = WIRE_VERSION, greets = true } = options;
+  const { url, tls, epoch = "epoch-1", run = "run-1", head = 1e9, version = WIRE_VERSION, greets = true } = options;
   const carrier = await dial(url, tls, new AbortController().signal);
   const heard: CloudMessage[] = [];
   let isClosed = false;
@@ -37,7 +41,7 @@ export async function fakeEdge(options: FakeEdgeOptions): Promise<FakeEdge> {
     isClosed = true;
   });
   const say = (message: EdgeMessage) => carrier.send(encodeFrame(message));
-  if (greets) say({ kind: "hello", version, program: "fake edge", epoch, head: 0 });
+  if (greets) say({ kind: "hello", version, program: "fake edge", epoch, head, runs: [run] });
   return {
     heard,
     of: (kind) => heard.filter((message) => message.kind === kind) as never,

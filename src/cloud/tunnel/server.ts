@@ -4,8 +4,9 @@ import type { Endpoint } from "#std/listen";
 import type { Log } from "#std/log";
 import { isAbort, Scope } from "#std/scope";
 import { type Carrier, type CarrierTls, openCarrierServer } from "#wire/carrier";
+import { encodeFrame } from "#wire/frame";
 import type { CloudMessage, EdgeMessage, Range } from "#wire/messages";
-import { agree, readHello, Session } from "./session.ts";
+import { agree, type Hello, readHello, Session } from "./session.ts";
 
 /** The cloud's end of every node's connection. Nodes dial; the cloud never does. */
 export interface Tunnel extends Endpoint, AsyncDisposable {
@@ -33,6 +34,10 @@ export interface TunnelOptions extends Endpoint {
   readonly program: string;
   /** Whether a certificate's name may connect, and stay, beyond having a certificate. */
   readonly admits: (node: string) => boolean;
+  /** Takes the process behind a hello for the node. @throws {Fault} `NODE_DUPLICATE` when another one is. */
+  readonly enter: (node: string, hello: Hello) => void;
+  /** Told when a second machine has the identity of a node. */
+  readonly duplicate: (node: string, fault: Fault) => void;
   /** What the cloud holds of a node's history. */
   readonly have: (node: string, epoch: string) => readonly Range[];
   /** Takes what happens. A message is done, and the next one read, when it resolves. What it throws costs the connection. */
@@ -45,6 +50,8 @@ const HELLO_MS = 10_000;
 const PING_MS = 10_000;
 const SILENCE_MS = 25_000;
 const BEAT_MS = 1_000;
+/** A machine that is there answers within this, however busy its node is. Shorter than a node waits for its welcome. */
+const ANSWER_MS = 5_000;
 
 /** Opens the tunnel. What is returned is listening; disposing it closes every connection. */
 export async function openTunnel(options: TunnelOptions): Promise<Tunnel> {
@@ -60,6 +67,8 @@ export async function openTunnel(options: TunnelOptions): Promise<Tunnel> {
       const hello = await greeted(carrier, signal);
       const version = agree(hello.version);
       const session = new Session(carrier, hello, clock);
+      await yieldTo(session, carrier.address, signal);
+      options.enter(node, hello);
       sessions.get(node)?.close("a newer connection of this node took over");
       sessions.set(node, session);
       log.info("node connected", { node, program: hello.program, version, epoch: hello.epoch });
@@ -72,8 +81,24 @@ export async function openTunnel(options: TunnelOptions): Promise<Tunnel> {
       }
     } catch (error) {
       if (isAbort(error, signal)) return carrier.close("the cloud goes down");
-      log.warn("connection ended", { node, error });
+      if (Fault.is(error, "NODE_DUPLICATE")) options.duplicate(node, error);
+      else log.warn("connection ended", { node, error });
+      if (Fault.is(error)) carrier.send(encodeFrame({ kind: "refused", code: error.code, message: error.message }));
       carrier.close(Fault.is(error) ? error.code : "internal");
+    }
+  }
+
+  /**
+   * A process that is here stays, as long as its machine answers: two machines with one identity must not take each
+   * other over for ever. One that comes back over a new connection takes the place of its old one at once.
+   */
+  async function yieldTo({ node, run }: Session, address: string, signal: AbortSignal): Promise<void> {
+    for (let older = sessions.get(node); older && older.run !== run; ) {
+      if (await older.answers(ANSWER_MS, signal))
+        throw new Fault("NODE_DUPLICATE", `another machine speaks for ${node}, and is connected; this is ${address}`);
+      const present = sessions.get(node);
+      if (present === older) return;
+      older = present;
     }
   }
 

@@ -29,6 +29,23 @@ export class Session {
     this.#heardAt = this.#saidAt = clock.monotonic();
   }
 
+  /** The process that speaks. */
+  get run(): string {
+    return this.hello.runs.at(-1) ?? "";
+  }
+
+  /** Whether the other side answers within a time, by the connection itself: what it said before does not count. */
+  async answers(limitMs: number, signal: AbortSignal): Promise<boolean> {
+    const late = new AbortController();
+    const end = this.#clock.sleep(limitMs, AbortSignal.any([late.signal, signal])).then(() => false);
+    try {
+      return await Promise.race([this.#carrier.ping(), end]);
+    } finally {
+      late.abort();
+      end.catch(() => {});
+    }
+  }
+
   /** Why we closed it; undefined while it lives and when the other side did. */
   get end(): string | undefined {
     return this.#end;

@@ -16,6 +16,8 @@ const tunnel = await openTunnel({
   tls,
   program: "bench",
   admits: () => true,
+  enter: () => undefined,
+  duplicate: () => undefined,
   have: (node, epoch) => reports.have(node, epoch),
   async handle(event) {
     if (event.on !== "message" || event.message.kind !== "rows") return;

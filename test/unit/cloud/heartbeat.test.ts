@@ -26,6 +26,8 @@ beforeEach(async () => {
     tls: { ...server, authority: ca.certificate },
     program: "test",
     admits: () => true,
+    enter: () => undefined,
+    duplicate: () => undefined,
     have: () => [],
     handle: async (event) => void events.push(event),
     log: silent,
@@ -75,6 +77,8 @@ test("a node that takes nothing loses its connection before it costs the cloud i
   let closed: string | undefined;
   const carrier = {
     peer: "site-a",
+    address: "rig",
+    ping: async () => true,
     bufferedBytes: 8 * 1024 * 1024 + 1,
     send: () => {},
     frames: (async function* () {})(),

@@ -45,10 +45,11 @@ test("hello is answered with the version that both speak and with what the cloud
   ]);
 });
 
-test("a version that is too old is refused", async () => {
+test("a version that is too old is refused, with the reason", async () => {
   using edge = await connect(cloud, "site-a", { version: 0 });
   await eventually(() => edge.isClosed);
-  expect(edge.heard).toEqual([]);
+  const message = "the node speaks version 0, this cloud 1 to 1";
+  expect(edge.heard).toEqual([{ kind: "refused", code: "VERSION_UNSUPPORTED", message }]);
   expect(cloud.isConnected("site-a")).toBe(false);
 });
 
@@ -161,7 +162,7 @@ test("a node that was shut out is disconnected and stays out until it joins anew
   await eventually(() => edge.isClosed);
   using again = await connect(cloud, "site-a", { tls });
   await eventually(() => again.isClosed);
-  expect(again.heard).toEqual([]);
+  expect(again.heard).toMatchObject([{ kind: "refused", code: "IDENTITY_REFUSED" }]);
   using anew = await connect(cloud, "site-a");
   await eventually(() => anew.of("welcome").length === 1);
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { Supervisor } from "#edge/devices/supervisor";
 import { Grants } from "#edge/grants";
+import { Lineage } from "#edge/lineage";
 import { Outbox } from "#edge/outbox";
 import type { Renewal } from "#edge/renewal";
 import { converse } from "#edge/session";
@@ -23,9 +24,10 @@ function nodeRig(limitBytes = 1e9) {
   // These rows were written after a first connection.
   void outbox.meet([]);
   const supervisor = new Supervisor(store.db, {}, { twins, visited: () => undefined, log: silent, clock });
-  const renewal = { request: async () => undefined } as unknown as Renewal;
+  const renewal = { request: async () => undefined, identity: { certificate: "c" } } as unknown as Renewal;
   const grants = new Grants(store.db);
-  const ports = { twins, renewal, outbox, grants, supervisor, epoch: store.epoch, program: "test", clock, log: silent };
+  const lineage = new Lineage(store.db, outbox.head);
+  const ports = { twins, renewal, outbox, grants, lineage, supervisor, program: "test", clock, log: silent };
   const append = (body: string) => outbox.append({ device: "b", namespace: "n", kind: "event", at: 0, body });
   return {
     ...{ twins, outbox, clock, append, store, supervisor },
@@ -56,7 +58,9 @@ test("a node says who it is and waits for the welcome", async () => {
   await node.fill(3);
   await using talk = node.talk();
   const [hello] = talk.cloud.heard;
-  expect(hello).toEqual({ kind: "hello", version: 1, program: "test", epoch: node.store.epoch, head: 3 });
+  const { epoch } = node.store;
+  const runs = [expect.any(String)];
+  expect(hello).toEqual({ kind: "hello", version: 1, program: "test", epoch, head: 3, runs });
   expect([talk.cloud.heard.length, talk.isUp()]).toEqual([1, false]);
   talk.welcome();
   await eventually(talk.isUp);
@@ -178,6 +182,19 @@ describe("devices", () => {
 });
 
 describe("a conversation ends", () => {
+  test("with the reason that the cloud gives, before or after the welcome", async () => {
+    await using early = nodeRig().talk();
+    early.cloud.say({ kind: "refused", code: "NODE_DUPLICATE", message: "another one is here" });
+    await expect(early.done()).rejects.toMatchObject({
+      code: "NODE_DUPLICATE",
+      message: "the cloud refused: another one is here",
+    });
+    await using late = nodeRig().talk();
+    late.welcome();
+    late.cloud.say({ kind: "refused", code: "OF_A_NEWER_VERSION", message: "why" });
+    await expect(late.done()).rejects.toMatchObject({ code: "UPLINK_LOST", message: "the cloud refused: why" });
+  });
+
   const fails = async (talk: ReturnType<ReturnType<typeof nodeRig>["talk"]>, code: string) => {
     await expect(talk.done()).rejects.toMatchObject({ code });
     expect(talk.cloud.isClosed).toBe(true);
