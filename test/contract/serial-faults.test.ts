@@ -1,7 +1,11 @@
-import { describe, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { Connection, Point, Reading } from "#devices/driver";
 import { serial } from "#drivers/serial/index";
+import { systemPorts } from "#drivers/serial/port";
+import type { SerialStation } from "#drivers/serial/schema/station";
+import { openPty, type Pty } from "#drivers/serial/simulator";
 import { Fault } from "#std/fault";
+import { ptyObstacle } from "../rigs/modbus-pty.ts";
 import {
   ANSWER_MS,
   type FaultySerial,
@@ -114,7 +118,73 @@ for (const [kind, speech] of Object.entries(speeches)) {
   });
 }
 
-function stationOf(speech: Speech, retries: number): unknown {
+const obstacle = ptyObstacle();
+const onTty = obstacle === undefined ? describe : describe.skip;
+
+for (const [kind, speech] of Object.entries(speeches)) {
+  const points = [0, 1].map((cell) => ({ property: `p${cell}`, address: driver.address.parse(speech.address(cell)) }));
+  const once = stationOf(speech, 0);
+
+  onTty(`a serial device of ${kind} at a real port (${obstacle ?? "a pseudo-terminal"}) that`, () => {
+    let device: FaultySerial;
+    let port: Pty;
+    let connection: Connection;
+
+    // One for all: what one mischief leaves behind must not harm the next.
+    beforeAll(async () => {
+      device = await openFaultySerial(speech);
+      port = await openPty(device.link);
+      connection = await driver.connect(driver.link.parse({ path: port.path, baudRate: 115_200 }), forever);
+    });
+    afterAll(async () => {
+      for (const one of [connection, port, device]) await one[Symbol.asyncDispose]();
+    });
+
+    const staying = Object.entries(mischiefs).filter(([, [outcomes]]) => !outcomes.includes("LINK_LOST"));
+    for (const [i, [how, [outcomes, mischief]]] of staying.entries()) {
+      test(`${how} never gives a wrong value, and is read again by the next visit`, async () => {
+        const value = 1_000 * (i + 1);
+        set(device, value);
+        expect(await visit(connection, once, points)).toEqual({ outcome: "ok", raws: [value, value + 1] });
+        set(device, value + 100);
+        device.misbehave(mischief);
+        const seen = await visit(connection, once, points);
+        expect(outcomes).toContain(seen.outcome);
+        for (const [i, raw] of seen.raws.entries()) expect([undefined, value + 100 + i]).toContain(raw);
+        set(device, value + 200);
+        expect(await visit(connection, once, points)).toEqual({ outcome: "ok", raws: [value + 200, value + 201] });
+      });
+    }
+  });
+}
+
+onTty(`a serial adapter that is pulled out (${obstacle ?? "a pseudo-terminal"})`, () => {
+  const speech = speeches["lines with a checksum"];
+  const points = [0, 1].map((cell) => ({ property: `p${cell}`, address: driver.address.parse(speech.address(cell)) }));
+
+  test("loses the link, is not there until it is put in again, and is found under its new name", async () => {
+    await using device = await openFaultySerial(speech);
+    set(device, 1);
+    let port: Pty | undefined = await openPty(device.link);
+    const list = async () => (port ? [{ path: port.path, vendorId: "0403", productId: "6001" }] : []);
+    const here = serial({ ports: { ...systemPorts, list } });
+    const link = here.link.parse({ usb: { vendor: "0403", product: "6001" } });
+    const station = stationOf(speech, 0);
+    await using connection = await here.connect(link, forever);
+    expect(await visit(connection, station, points)).toEqual({ outcome: "ok", raws: [1, 2] });
+    await port[Symbol.asyncDispose]();
+    port = undefined;
+    expect(await visit(connection, station, points)).toEqual({ outcome: "LINK_LOST", raws: [] });
+    await expect(here.connect(link, forever)).rejects.toMatchObject({ code: "LINK_LOST" });
+    await using again = await openPty(device.link);
+    port = again;
+    set(device, 5);
+    await using back = await here.connect(link, forever);
+    expect(await visit(back, station, points)).toEqual({ outcome: "ok", raws: [5, 6] });
+  });
+});
+
+function stationOf(speech: Speech, retries: number): SerialStation {
   return driver.station.parse({ ...speech.station, retries, timeout: `${ANSWER_MS}ms` });
 }
 
