@@ -292,6 +292,7 @@ export class Twins {
       const isNew = next.desired?.by === "cloud" && next.desired !== old.desired;
       changes.push([index, isNew ? admitted(device, name, wish.value, next) : next]);
     }
+    if (changes.length === 0) return;
     this.#db.commitNow(() => {
       for (const [index, next] of changes) this.#store.saveWish(twin, device.properties[index]?.name ?? "", next);
     });

@@ -14,11 +14,14 @@ export interface Child extends AsyncDisposable {
   readonly ended: Promise<unknown>;
 }
 
+/** As the launcher starts the product: see `bin/launch.mjs`. */
+const execArgv = ["--conditions=source", "--max-semi-space-size=2", "--heap-growing-percent=50"];
+
 /** @param env - beside this process's own environment. */
 export function openChild(name: string, options: object, env: Readonly<Record<string, string>> = {}): Child {
   const path = fileURLToPath(new URL(`./children/${name}.ts`, import.meta.url));
   const child: ChildProcess = fork(path, [JSON.stringify(options)], {
-    execArgv: ["--conditions=source"],
+    execArgv,
     env: { ...process.env, ...env },
   });
   const said: unknown[] = [];

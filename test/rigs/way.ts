@@ -22,6 +22,8 @@ export interface WayOptions {
   readonly values: number;
   /** What each process finds in its environment. */
   readonly env?: Partial<Record<Role, Readonly<Record<string, string>>>>;
+  /** The part `outbox` of the edge's configuration. */
+  readonly outbox?: { readonly limitMiB: number };
 }
 
 export type Role = "edge" | "cloud";
@@ -45,6 +47,8 @@ export interface Verdict extends Wrong {
   readonly nodeOff: number;
   /** Messages or visits that the ledger has as missing, by reason. */
   readonly lost: Readonly<Record<string, number>>;
+  /** Messages that the ledger has as dropped by a limit, and that are there all the same. */
+  readonly tooMuch: number;
 }
 
 export interface EdgeState {
@@ -54,6 +58,8 @@ export interface EdgeState {
   readonly values: number;
   /** What `/readyz` says. */
   readonly ready: boolean;
+  /** Since when the device that was read longest ago was not, in milliseconds. */
+  readonly oldestMs: number;
   /** Resident memory, in bytes. */
   readonly rss: number;
   /** Port of its broker. */
@@ -89,7 +95,7 @@ interface Committed {
   readonly body: string;
 }
 
-export async function openWay({ devices, values, env = {} }: WayOptions): Promise<Way> {
+export async function openWay({ devices, values, env = {}, outbox }: WayOptions): Promise<Way> {
   const scope = new Scope();
   const { path } = scope.use(folder());
   const registry = scope.use(await openTestRegistry());
@@ -100,7 +106,7 @@ export async function openWay({ devices, values, env = {} }: WayOptions): Promis
   const committed: Committed[] = [];
   const open = {
     cloud: () => openChild("cloud", { config, kubeconfig: registry.kubeconfig }, env.cloud),
-    edge: () => openChild("node", { dataDir: `${path}/edge` }, env.edge),
+    edge: () => openChild("node", { dataDir: `${path}/edge`, outbox }, env.edge),
   };
   const running = { cloud: open.cloud() } as Record<Role, Child>;
   const kill = async (...roles: readonly Role[]) => {
@@ -167,7 +173,7 @@ export async function openWay({ devices, values, env = {} }: WayOptions): Promis
 async function compare(dataDir: string, committed: readonly Committed[], devices: number): Promise<Verdict> {
   using db = openStore(dataDir, silent);
   const { sink, ledger } = new Reports(db);
-  let [kept, missing, doubled, disordered, unexplained, nodeOff] = [0, 0, 0, 0, 0, 0];
+  let [kept, missing, doubled, disordered, unexplained, nodeOff, tooMuch] = [0, 0, 0, 0, 0, 0, 0];
   const lost: Record<string, number> = {};
   for (let unit = 1; unit <= devices; unit++) {
     const device = `device-${unit}`;
@@ -196,12 +202,19 @@ async function compare(dataDir: string, committed: readonly Committed[], devices
     const found = check(numbered, gaps);
     doubled += found.doubled + (rows.length - bySeq.size);
     unexplained += found.holes.filter(({ reason }) => reason === undefined).length;
-    if ((rows[0]?.message.seq ?? 1) !== 1) unexplained++;
+    const first = rows[0];
+    const dropped = gaps.filter(({ reason }) => reason === "size limit");
+    const before = dropped
+      .filter((gap) => first && gap.first < first.seq)
+      .reduce((sum, { count = 0 }) => sum + count, 0);
+    if (first && first.message.seq > 1 + before) unexplained++;
+    // What was under way when the cloud was killed may be there, although the node had to drop it.
+    tooMuch += rows.filter(({ seq }) => dropped.some((gap) => gap.first <= seq && seq <= gap.last)).length;
     for (const { reason, count = 0 } of gaps) lost[reason] = (lost[reason] ?? 0) + count;
     nodeOff += gaps.filter(({ reason }) => reason === "node off").length;
     kept += rows.length;
   }
-  return { committed: committed.length, kept, missing, doubled, disordered, unexplained, nodeOff, lost };
+  return { committed: committed.length, kept, missing, doubled, disordered, unexplained, nodeOff, lost, tooMuch };
 }
 
 interface Message {

@@ -34,6 +34,7 @@ export class Supervisor implements AsyncDisposable {
     this.#log = ports.log;
     this.#sql = {
       all: db.prepare<[], { json: string }>("select json from declaration"),
+      get: db.prepare<[string], { json: string }>("select json from declaration where uid = ?"),
       set: db.prepare("insert into declaration values (?, ?) on conflict do update set json = excluded.json"),
       remove: db.prepare("delete from declaration where uid = ?"),
     };
@@ -51,13 +52,16 @@ export class Supervisor implements AsyncDisposable {
 
   /** Takes a declaration; resolves when it is on disk and runs, or is known not to. */
   async declare(declared: Declaration): Promise<void> {
-    this.#db.commitNow(() => this.#sql.set.run(declared.uid, JSON.stringify(declared)));
+    const json = JSON.stringify(declared);
+    // The cloud tells all of them at each connection; only what is new has to wait for the disk.
+    if (this.#sql.get.get(declared.uid)?.json !== json)
+      await this.#db.commit(() => this.#sql.set.run(declared.uid, json));
     await this.#run(declared);
   }
 
   async remove(uid: string): Promise<void> {
     const linkKey = this.#ports.twins.get(uid)?.device?.linkKey;
-    this.#db.commitNow(() => this.#sql.remove.run(uid));
+    await this.#db.commit(() => this.#sql.remove.run(uid));
     this.#ports.twins.remove(uid);
     if (linkKey !== undefined) await this.#arrange(linkKey);
   }

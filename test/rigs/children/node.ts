@@ -7,14 +7,14 @@ import { Outbox } from "#edge/outbox";
 import { systemClock } from "#std/clock";
 import { openLog } from "#std/log";
 
-const { dataDir } = JSON.parse(process.argv[2] ?? "{}") as { dataDir: string };
+const { dataDir, outbox } = JSON.parse(process.argv[2] ?? "{}") as { dataDir: string; outbox?: object };
 const append = Outbox.prototype.append;
 Outbox.prototype.append = async function (...args) {
   await append.apply(this, args);
   const [{ kind, device, at, body }] = args;
   if (kind === "telemetry") process.send?.({ device, at, body });
 };
-const config = edgeConfig.parse({ dataDir, mqtt: { port: 0 }, api: { port: 0 } });
+const config = edgeConfig.parse({ dataDir, outbox, mqtt: { port: 0 }, api: { port: 0 } });
 const edge = await openEdge(
   { config, identity: loadIdentity(dataDir), version: "test" },
   {
@@ -31,6 +31,7 @@ process.on("message", async () => {
     backlog,
     values,
     ready,
+    oldestMs: Date.now() - Math.min(...[...edge.twins.all].map(({ lastSeen = 0 }) => lastSeen)),
     rss: process.memoryUsage.rss(),
     mqtt: edge.mqtt.port,
   });
