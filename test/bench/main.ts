@@ -87,6 +87,12 @@ const sections: readonly Section[] = [
     run: async () => tableOf([await (await import("./outbox.ts")).benchOutbox()]),
   },
   {
+    name: "sinks",
+    summary: "telemetry as the cloud keeps it: SQLite, PostgreSQL and NATS JetStream, where they are installed",
+    isUsual: false,
+    run: async () => tableOf(await (await import("./sinks.ts")).benchSinks()),
+  },
+  {
     name: "broker",
     summary: "the site's broker beside mosquitto with durable settings and with its defaults, where it is installed",
     isUsual: false,

@@ -5,7 +5,7 @@ import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { connect as connectNats } from "@nats-io/transport-node";
 import { eventually } from "./eventually.ts";
 import { freePort } from "./free-port.ts";
-import { findProgram, lesserFolder, openServer, type Server } from "./programs.ts";
+import { findProgram, giveAway, lesserFolder, openServer, type Server } from "./programs.ts";
 
 const program = findProgram("nats-server");
 
@@ -21,11 +21,18 @@ export interface NatsRig {
   readonly configuration?: string;
   /** @default true */
   readonly hasJetStream?: boolean;
+  /** A folder of files that it must be able to read. */
+  readonly owns?: string;
 }
 
 /** A nats-server of its own, on this machine alone. Its folder goes with it. */
-export async function openNatsServer({ configuration = "", hasJetStream = true }: NatsRig = {}): Promise<NatsServer> {
+export async function openNatsServer({
+  configuration = "",
+  hasJetStream = true,
+  owns,
+}: NatsRig = {}): Promise<NatsServer> {
   const folder = lesserFolder();
+  if (owns !== undefined) giveAway(owns);
   const port = await freePort();
   const file = join(folder.path, "nats.conf");
   const stream = hasJetStream ? `jetstream { store_dir: "${folder.path}/store" }` : "";

@@ -1,11 +1,11 @@
-import { chmodSync, chownSync, writeFileSync } from "node:fs";
+import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import pg from "pg";
 import { freePort } from "./free-port.ts";
 import {
   findProgram,
+  giveAway,
   lesserFolder,
-  lesserUser,
   openServer,
   postgresFolders,
   runProgram,
@@ -94,6 +94,5 @@ export async function openPostgresServer({ isGuarded, tls, settings = [] }: Post
 function put(path: string, text: string): void {
   writeFileSync(path, text);
   chmodSync(path, 0o600);
-  const { uid, gid } = lesserUser();
-  if (uid !== undefined && gid !== undefined) chownSync(path, uid, gid);
+  giveAway(path);
 }

@@ -1,7 +1,7 @@
 /** Servers of others that a machine may have. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { accessSync, chownSync, constants, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { accessSync, chownSync, constants, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 
@@ -35,11 +35,18 @@ export function lesserUser(): { readonly uid: number; readonly gid: number } | R
   return process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
 }
 
+/** Makes a file, or a folder with its files, that user's. */
+export function giveAway(path: string): void {
+  const { uid, gid } = lesserUser();
+  if (uid === undefined || gid === undefined) return;
+  chownSync(path, uid, gid);
+  if (statSync(path).isDirectory()) for (const name of readdirSync(path)) chownSync(join(path, name), uid, gid);
+}
+
 /** A folder of that user, gone with what is disposed. */
 export function lesserFolder(): Disposable & { readonly path: string } {
   const path = mkdtempSync(join(tmpdir(), "skerry-"));
-  const { uid, gid } = lesserUser();
-  if (uid !== undefined && gid !== undefined) chownSync(path, uid, gid);
+  giveAway(path);
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }
 

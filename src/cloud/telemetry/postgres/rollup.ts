@@ -1,7 +1,8 @@
 import type { Postgres } from "./client.ts";
 
-/** Messages per transaction: some hundred milliseconds for fifty values each. */
-const BATCH_ROWS = 5_000;
+/** Messages and bytes per transaction: a quarter of a second for a thousand of fifty values. */
+const BATCH_ROWS = 1_000;
+const BATCH_BYTES = 1024 * 1024;
 
 /**
  * Takes all new messages into the minutes, in the order of arrival, each once: the last one is written in the same
@@ -17,15 +18,19 @@ export async function rollUp(postgres: Postgres, schema: string): Promise<void> 
   for (;;) {
     const isDone = await postgres.transaction(async (sql) => {
       const [from] = await sql.query<{ id: string }>(`select id from ${schema}.rolled for update`);
-      const [to] = await sql.query<{ id: string | null; count: number }>(
-        `select max(id) as id, count(*)::int as count from
-         (select id from ${schema}.telemetry where id > $1 and id <= $2 order by id limit ${BATCH_ROWS}) as batch`,
+      // The first is taken however long it is.
+      const [to] = await sql.query<{ id: string | null }>(
+        `select max(id) as id from
+         (select id, sum(bytes) over (order by id) - bytes as before from
+           (select id, octet_length(body) as bytes from ${schema}.telemetry
+            where id > $1 and id <= $2 order by id limit ${BATCH_ROWS}) as batch) as sized
+         where before < ${BATCH_BYTES}`,
         [from?.id ?? "0", newest],
       );
       if (!to || to.id === null) return true;
       await sql.query(addMinutes(schema), [from?.id ?? "0", to.id]);
       await sql.query(`update ${schema}.rolled set id = $1`, [to.id]);
-      return to.count < BATCH_ROWS;
+      return to.id === newest;
     });
     if (isDone) return;
   }
