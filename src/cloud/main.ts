@@ -72,6 +72,8 @@ const PRUNE_MS = 60_000;
 const LOOK_MS = 1_000;
 /** Certificates of a node follow each other no faster than this. */
 const RENEW_MS = 1_000;
+/** How often somebody looks whether the server's certificate wants to be renewed. */
+const CERTIFICATE_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 /** How long a gap makes a device's history incomplete. */
 const GAP_MS = DAY_MS;
@@ -193,6 +195,18 @@ async function compose(options: CloudOptions, ports: CloudPorts, scope: Scope): 
         if (!Fault.is(error, "TELEMETRY_UNREACHABLE")) log.error("telemetry not pruned", { error });
       }
       await clock.sleep(PRUNE_MS, signal);
+    }
+  });
+  scope.run("server certificate", async (signal) => {
+    for (;;) {
+      await clock.sleep(CERTIFICATE_MS, signal);
+      try {
+        if (!(await authority.renewServer())) continue;
+        for (const door of [tunnel, join]) door.present(authority.server);
+      } catch (error) {
+        // Such as a full disk. There are months left when it is tried first.
+        log.error("server certificate not renewed", { error });
+      }
     }
   });
   const endpoints = { tunnel: endpointOf(tunnel), join: endpointOf(join), api: endpointOf(api) };

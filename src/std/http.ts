@@ -1,3 +1,4 @@
+import type { Server as TlsServer } from "node:tls";
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyRequest } from "fastify";
 import { Fault, type FaultCode } from "./fault.ts";
 import { type Endpoint, listen } from "./listen.ts";
@@ -12,6 +13,8 @@ export interface HttpServer extends Endpoint, AsyncDisposable {
   readonly url: string;
   /** The underlying server, for upgrades to WebSocket. */
   readonly server: FastifyInstance["server"];
+  /** Shows another certificate, from the next connection on; those that are open stay. Only for one that speaks TLS. */
+  present(credentials: Credentials): void;
 }
 
 export interface HttpOptions extends Endpoint {
@@ -47,11 +50,7 @@ export async function openHttp(
   { what, host, port, tls, bodyLimitBytes = 1024 * 1024, log }: HttpOptions,
   routes: (app: FastifyInstance) => void,
 ): Promise<HttpServer> {
-  const https = tls && {
-    cert: tls.certificate,
-    key: tls.key,
-    minVersion: "TLSv1.3" as const,
-  };
+  const https = tls && secure(tls);
   const options = { bodyLimit: bodyLimitBytes, requestTimeout: 30_000, forceCloseConnections: true };
   const app = (https ? Fastify({ ...options, https }) : Fastify(options)) as unknown as FastifyInstance;
   app.setNotFoundHandler((request, reply) =>
@@ -78,8 +77,15 @@ export async function openHttp(
     ...bound,
     url: `${tls ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${bound.port}`,
     server: app.server,
+    present(credentials) {
+      if ("setSecureContext" in app.server) (app.server as unknown as TlsServer).setSecureContext(secure(credentials));
+    },
     [Symbol.asyncDispose]: () => app.close(),
   };
+}
+
+function secure({ certificate, key }: Credentials) {
+  return { cert: certificate, key, minVersion: "TLSv1.3" } as const;
 }
 
 const PROBLEM = "application/problem+json";

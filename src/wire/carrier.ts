@@ -98,19 +98,20 @@ export interface CarrierServerOptions extends Endpoint {
   readonly log: Log;
 }
 
+/** A server that listens for edges. */
+export interface CarrierServer extends Endpoint, AsyncDisposable {
+  /** Shows another certificate, from the next connection on; those that are open stay. */
+  present(credentials: Credentials): void;
+}
+
 /** Listens for edges. Only holders of a certificate of the authority get through the handshake. */
 export async function openCarrierServer(
   { host, port, tls, log }: CarrierServerOptions,
   take: (carrier: Carrier) => void,
-): Promise<Endpoint & AsyncDisposable> {
-  const server = createServer({
-    cert: tls.certificate,
-    key: tls.key,
-    ca: tls.authority,
-    requestCert: true,
-    minVersion: "TLSv1.3",
-    handshakeTimeout: HANDSHAKE_MS,
-  });
+): Promise<CarrierServer> {
+  const context = ({ certificate, key }: Credentials) =>
+    ({ cert: certificate, key, ca: tls.authority, minVersion: "TLSv1.3" }) as const;
+  const server = createServer({ ...context(tls), requestCert: true, handshakeTimeout: HANDSHAKE_MS });
   server.on("tlsClientError", (error) => log.debug("handshake refused", { error }));
   const sockets = new WebSocketServer({
     server,
@@ -126,6 +127,7 @@ export async function openCarrierServer(
   const bound = await listen(server, { host, port }, "the tunnel");
   return {
     ...bound,
+    present: (credentials) => server.setSecureContext(context(credentials)),
     async [Symbol.asyncDispose]() {
       for (const socket of sockets.clients) socket.terminate();
       sockets.close();

@@ -13,8 +13,10 @@ export interface Authority {
   readonly certificate: string;
   /** SHA-256 of that, lower-case hex: what join tokens pin. */
   readonly fingerprint: string;
-  /** What this cloud shows to its nodes. */
+  /** What this cloud shows to its nodes: the present one. */
   readonly server: Credentials;
+  /** Makes a new one of those when it is time; true when it did. */
+  renewServer(): Promise<boolean>;
   /** 32 bytes for one purpose, the same as long as the authority's key is. */
   secret(purpose: string): Uint8Array;
   /**
@@ -43,16 +45,26 @@ const RENEW_PART = 1 / 3;
 export async function openAuthority({ dataDir, hosts, log, clock }: AuthorityOptions): Promise<Authority> {
   const authority = await openAuthorityKeys(dataDir, log);
   const files = folderOf(dataDir);
-  let server = read(files, "server");
-  if (!server || !serves(server.certificate, authority.certificate, hosts, clock.now())) {
-    server = await issue(authority, { commonName: "skerry-cloud", hosts, usage: "server", days: SERVER_DAYS });
-    write(files, "server", server);
+  const isGood = ({ certificate }: Credentials) => serves(certificate, authority.certificate, hosts, clock.now());
+  async function issueServer(): Promise<Credentials> {
+    const made = await issue(authority, { commonName: "skerry-cloud", hosts, usage: "server", days: SERVER_DAYS });
+    write(files, "server", made);
     log.info("server certificate issued", { hosts });
+    return made;
   }
+  const kept = read(files, "server");
+  let server = kept && isGood(kept) ? kept : await issueServer();
   return {
     certificate: authority.certificate,
     fingerprint: fingerprint(authority.certificate),
-    server,
+    get server() {
+      return server;
+    },
+    async renewServer() {
+      if (isGood(server)) return false;
+      server = await issueServer();
+      return true;
+    },
     secret: (purpose) => new Uint8Array(hkdfSync("sha256", authority.key, "", `skerry ${purpose}`, 32)),
     certify: (node, request) =>
       sign(authority, request, { commonName: node, organizations: ["skerry:nodes"], usage: "client", days: NODE_DAYS }),

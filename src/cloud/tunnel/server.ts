@@ -3,6 +3,7 @@ import { Fault } from "#std/fault";
 import type { Endpoint } from "#std/listen";
 import type { Log } from "#std/log";
 import { isAbort, Scope } from "#std/scope";
+import type { Credentials } from "#std/x509";
 import { type Carrier, type CarrierTls, openCarrierServer } from "#wire/carrier";
 import { encodeFrame } from "#wire/frame";
 import type { CloudMessage, EdgeMessage, Range } from "#wire/messages";
@@ -15,6 +16,8 @@ export interface Tunnel extends Endpoint, AsyncDisposable {
   isConnected(node: string): boolean;
   /** False when the node is not connected: then its whole truth is sent when it comes back. */
   send(node: string, message: CloudMessage): boolean;
+  /** Shows another certificate to those who connect from now on. */
+  present(credentials: Credentials): void;
 }
 
 /** What happens at the tunnel, in order for each node. */
@@ -156,6 +159,7 @@ export async function openTunnel(options: TunnelOptions): Promise<Tunnel> {
     host,
     port: server.port,
     sessions,
+    present: (credentials) => server.present(credentials),
     isConnected: (node) => sessions.has(node),
     send: (node, message) => sessions.get(node)?.send(message) ?? false,
     async [Symbol.asyncDispose]() {
