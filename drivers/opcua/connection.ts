@@ -1,4 +1,5 @@
 import type { Connection, Point } from "#devices/driver";
+import { readBuildInfo } from "./build-info.ts";
 import { callCommand } from "./call.ts";
 import type { Line } from "./line.ts";
 import { type Item, itemOf } from "./plan.ts";
@@ -43,6 +44,8 @@ export function openConnection(line: Line, now: () => number): Connection<OpcuaS
       };
       await writeItem(line, item, raw, target, signal);
     },
+
+    describe: (_station, signal) => readBuildInfo(line, signal),
 
     call: (station, command, args, signal) => callCommand(line, station, command, args, signal),
 

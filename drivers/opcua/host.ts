@@ -205,6 +205,11 @@ function connectionOf(
       mustBeOpen();
       return (await ask({ do: "call", connection, station, command, args }, signal)) as Value;
     },
+    async describe(station, signal) {
+      signal.throwIfAborted();
+      mustBeOpen();
+      return (await ask({ do: "describe", connection, station }, signal)) as Readonly<Record<string, string>>;
+    },
     async *watch(station, points, signal) {
       mustBeOpen();
       const watch = Number(await ask({ do: "watch", connection, station, points: name(points) }, signal));

@@ -36,6 +36,7 @@ export type Call =
       readonly command: OpcuaCommand;
       readonly args: readonly Value[];
     }
+  | { readonly do: "describe"; readonly connection: number; readonly station: OpcuaStation }
   | { readonly do: "watch"; readonly connection: number; readonly station: OpcuaStation; readonly points: Points }
   /** The next batch of a watch; `undefined` when it has ended. */
   | { readonly do: "next"; readonly connection: number; readonly watch: number }
@@ -75,6 +76,8 @@ export interface Packed {
 /** Pushed readings: the place of each in the points of its watch. */
 export interface PackedBatch extends Packed {
   readonly indexes: Uint32Array;
+  /** Places of those before which others were dropped; usually none. */
+  readonly lossy: ReadonlySet<number>;
 }
 
 export function pack(readings: readonly Reading[]): Packed {
@@ -105,11 +108,15 @@ export function unpack({ raws, at, doubts, faults }: Packed): readonly Reading[]
 
 export function packBatch(batch: readonly Pushed[]): PackedBatch {
   const indexes = Uint32Array.from(batch, ({ index }) => index);
-  return { ...pack(batch.map(({ reading }) => reading)), indexes };
+  const lossy = new Set(batch.flatMap(({ lost }, place) => (lost ? place : [])));
+  return { ...pack(batch.map(({ reading }) => reading)), indexes, lossy };
 }
 
-export function unpackBatch({ indexes, ...packed }: PackedBatch): readonly Pushed[] {
-  return unpack(packed).map((reading, i) => ({ index: indexes[i] ?? 0, reading }));
+export function unpackBatch({ indexes, lossy, ...packed }: PackedBatch): readonly Pushed[] {
+  return unpack(packed).map((reading, i) => {
+    const pushed = { index: indexes[i] ?? 0, reading };
+    return lossy.has(i) ? { ...pushed, lost: true } : pushed;
+  });
 }
 
 export function plainFault({ code, message, detail }: Fault): PlainFault {

@@ -41,6 +41,8 @@ export function noted(connection: OpcuaConnection, now: () => number): OpcuaConn
       const call = async () => (await connection.call?.(station, command, args, signal)) ?? null;
       return await note({ station, asked }, call, (result) => ({ answer: () => ({ result }), readings: 1 }));
     },
+    // Asked once for the status of a device; it explains no value.
+    describe: async (station, signal) => (await connection.describe?.(station, signal)) ?? {},
     watch: (station, points, signal) => watch(station, points, signal),
     get exchanges() {
       return kept.map(({ exchange }) => exchange);

@@ -11,6 +11,15 @@ export function severityOf({ value }: StatusLike): Severity {
   return top === 0 ? "good" : top === 1 ? "uncertain" : "bad";
 }
 
+/**
+ * Whether the server's queue of an item was full, so that values before this one were dropped.
+ *
+ * **Source:** OPC 10000-4 v1.05, §7.39.1, table 175 (info type `DataValue`, bit `Overflow`).
+ */
+export function isOverflow({ value }: StatusLike): boolean {
+  return (value & 0x480) === 0x480;
+}
+
 /** The device behind the server is silent, or the server has not heard it yet: asking again may help. */
 const silent = new Set([
   "BadNoCommunication",

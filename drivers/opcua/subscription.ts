@@ -1,20 +1,20 @@
+/**
+ * Subscriptions of a session, shared by all who want values at the same rates: small servers have room for ten, and a link
+ * may lead to hundreds of devices. Each watcher has a range of client handles in it.
+ */
 import { Fault } from "#std/fault";
 import { abortable } from "./dial.ts";
 import type { Line } from "./line.ts";
-import { type Item, pieces } from "./plan.ts";
-import { partOf } from "./read.ts";
-import type { OpcuaAddress, OpcuaStation } from "./schema.ts";
+import { forget, monitor } from "./monitor.ts";
+import type { Item } from "./plan.ts";
+import type { OpcuaStation } from "./schema.ts";
 import { follow } from "./sequence.ts";
-import type { ClientSubscription, NodeId, RawSession } from "./stack.ts";
-import { faultOf, severityOf } from "./status.ts";
+import type { ClientSubscription } from "./stack.ts";
 import type { DataValueLike } from "./types.ts";
 
-/** The numbers of the triggers on the wire. **Source:** OPC 10000-4 v1.05, §7.22.2. */
-const triggers = { status: 0, value: 1, timestamp: 2 } as const;
-/** **Source:** OPC 10000-4 v1.05, §7.22.2. */
-const DEADBAND = { none: 0, absolute: 1, percent: 2 } as const;
-/** Kept in the server until they are asked for: without them no message could be repeated. */
 const CLOSE_MS = 1_000;
+/** What a server says that has no room for another subscription, or knows none at all. */
+const noRoom = new Set(["BadTooManySubscriptions", "BadServiceUnsupported", "BadNotSupported", "BadNotImplemented"]);
 
 /** What a subscription tells. */
 export interface Listener {
@@ -26,15 +26,37 @@ export interface Listener {
   gap(): void;
 }
 
-/** A subscription in the server. Disposing it deletes it there. */
+/** A watcher's part of a subscription. Disposing it takes its items back, and the subscription with the last of them. */
 export interface Subscription extends AsyncDisposable {
   /** Why items are not watched, by index. */
   readonly refused: ReadonlyMap<number, Fault>;
+  /** Items for which the server has no room: who wants them has to read them. */
+  readonly unwatched: readonly number[];
   /** How often the server really sends. */
   readonly publishingMs: number;
 }
 
-/** Subscribes to items, in as few requests as the server takes. */
+/** A subscription in the server, and who uses it. */
+interface Shared {
+  readonly opening: Promise<ClientSubscription>;
+  /** By their handles, ascending. */
+  readonly ranges: Range[];
+  /** The first handle that nobody had; 0 is none. */
+  nextHandle: number;
+  users: number;
+}
+
+/** Who gets the values of the client handles from `first` on. */
+interface Range {
+  readonly first: number;
+  readonly count: number;
+  readonly listener: Listener;
+}
+
+/** By session, then by rates. */
+const subscriptions = new WeakMap<Line, Map<string, Shared>>();
+
+/** Subscribes to items, in as few requests as the server takes, and in the subscription of others at the same rates. */
 export async function openSubscription(
   line: Line,
   station: OpcuaStation,
@@ -42,30 +64,66 @@ export async function openSubscription(
   listener: Listener,
   signal: AbortSignal,
 ): Promise<Subscription> {
-  const subscription = await line.ask(
-    () =>
-      line.session.createSubscription2({
-        requestedPublishingInterval: station.publishingIntervalMs,
-        requestedMaxKeepAliveCount: station.keepAliveCount,
-        requestedLifetimeCount: station.lifetimeCount,
-        maxNotificationsPerPublish: station.maxNotifications,
-        publishingEnabled: true,
-        priority: 1,
-      }),
-    signal,
-  );
-  listen(line, subscription, items.length, listener);
+  const shared = sharedOf(line, station);
+  shared.users++;
+  const range = { first: shared.nextHandle, count: items.length, listener };
+  shared.nextHandle += items.length;
+  shared.ranges.push(range);
+  let ids: readonly number[] = [];
+  const leave = async () => {
+    const at = shared.ranges.indexOf(range);
+    if (at < 0) return;
+    shared.ranges.splice(at, 1);
+    shared.users--;
+    const subscription = await shared.opening.catch(() => undefined);
+    if (!subscription) return;
+    const patience = AbortSignal.timeout(CLOSE_MS);
+    if (shared.users === 0) await close(subscription);
+    else if (!line.lost.aborted) await forget(line, subscription.subscriptionId, ids, patience).catch(() => undefined);
+  };
   try {
-    const refused = await monitor(line, subscription.subscriptionId, items, station, signal);
-    return {
-      refused,
-      publishingMs: subscription.publishingInterval,
-      [Symbol.asyncDispose]: () => close(subscription),
-    };
+    const { subscriptionId, publishingInterval } = await abortable(signal, () => shared.opening);
+    const monitored = await monitor(line, subscriptionId, { items, station, first: range.first }, signal);
+    ids = monitored.ids;
+    return { ...monitored, publishingMs: publishingInterval, [Symbol.asyncDispose]: leave };
   } catch (error) {
-    await close(subscription);
-    throw error;
+    await leave();
+    if (!Fault.is(error) || !noRoom.has(String(error.detail.status))) throw error;
+    const unwatched = items.map((_, index) => index);
+    return { refused: new Map(), unwatched, publishingMs: station.publishingIntervalMs, [Symbol.asyncDispose]: leave };
   }
+}
+
+/** The subscription of a session at the rates of a station; made when there is none. */
+function sharedOf(line: Line, station: OpcuaStation): Shared {
+  const { publishingIntervalMs, keepAliveCount, lifetimeCount, maxNotifications } = station;
+  const known = subscriptions.get(line) ?? new Map<string, Shared>();
+  subscriptions.set(line, known);
+  const key = `${publishingIntervalMs} ${keepAliveCount} ${lifetimeCount} ${maxNotifications}`;
+  const found = known.get(key);
+  // One that its last user has left is on its way out.
+  if (found && found.users > 0) return found;
+  const ranges: Range[] = [];
+  const create = () =>
+    line.session.createSubscription2({
+      requestedPublishingInterval: publishingIntervalMs,
+      requestedMaxKeepAliveCount: keepAliveCount,
+      requestedLifetimeCount: lifetimeCount,
+      maxNotificationsPerPublish: maxNotifications,
+      publishingEnabled: true,
+      priority: 1,
+    });
+  // Not with the signal of the first who wants it: the others go on when it ends.
+  const opening = line.ask(create, line.lost).then((subscription) => {
+    listen(line, subscription, ranges);
+    return subscription;
+  });
+  const shared: Shared = { opening, ranges, nextHandle: 1, users: 0 };
+  known.set(key, shared);
+  opening.catch(() => {
+    if (known.get(key) === shared) known.delete(key);
+  });
+  return shared;
 }
 
 /** One notification message of a server, as the stack gives it. */
@@ -82,21 +140,27 @@ interface Notification {
  * Takes the messages as they come, before the stack spreads them over one object per item: 10,000 items need none, and
  * the numbers of the messages show what is missing.
  */
-function listen(line: Line, subscription: ClientSubscription, count: number, listener: Listener): void {
+function listen(line: Line, subscription: ClientSubscription, ranges: readonly Range[]): void {
   let expected: number | undefined;
   const take = ({ sequenceNumber, notificationData }: Message) => {
     const data = notificationData ?? [];
     const { next, isGap, isOld } = follow(expected, { sequenceNumber, isKeepAlive: data.length === 0 });
     expected = next;
-    if (isGap) listener.gap();
+    if (isGap) for (const { listener } of ranges) listener.gap();
     if (isOld) return;
+    const touched = new Set<Listener>();
+    let range: Range | undefined;
     for (const notification of data) {
       if (notification?.status) line.lose(`ended the subscription (${notification.status.name})`);
       for (const { clientHandle, value } of notification?.monitoredItems ?? []) {
-        if (clientHandle >= 1 && clientHandle <= count) listener.changed(clientHandle - 1, value);
+        // Values of one watcher come in runs.
+        if (!range || !isIn(range, clientHandle)) range = ranges.find((it) => isIn(it, clientHandle));
+        if (!range) continue;
+        range.listener.changed(clientHandle - range.first, value);
+        touched.add(range.listener);
       }
     }
-    listener.flush();
+    for (const listener of touched) listener.flush();
   };
   subscription.on("raw_notification", (message) => {
     const structures = (message.notificationData ?? []).flatMap(structuresOf);
@@ -111,6 +175,10 @@ function listen(line: Line, subscription: ClientSubscription, count: number, lis
     if (!closing.has(subscription)) line.lose("ended the subscription");
   });
   subscription.on("error", (cause) => line.lose("broke the subscription", cause));
+}
+
+function isIn({ first, count }: Range, handle: number): boolean {
+  return handle >= first && handle < first + count;
 }
 
 const EXTENSION_OBJECT = 22;
@@ -129,60 +197,4 @@ async function close(subscription: ClientSubscription): Promise<void> {
   closing.add(subscription);
   const patience = AbortSignal.timeout(CLOSE_MS);
   await abortable(patience, () => subscription.terminate()).catch(() => undefined);
-}
-
-async function monitor(
-  line: Line,
-  subscriptionId: number,
-  items: readonly Item[],
-  station: OpcuaStation,
-  signal: AbortSignal,
-): Promise<Map<number, Fault>> {
-  const refused = new Map<number, Fault>();
-  const wanted: { readonly index: number; readonly item: Item; readonly node: NodeId }[] = [];
-  for (const [index, item] of items.entries()) {
-    if (item.node instanceof Fault) refused.set(index, item.node);
-    else wanted.push({ index, item, node: item.node });
-  }
-  for (const batch of pieces(wanted, () => line.limits.perMonitor)) {
-    const itemsToCreate = batch.map(({ index, item, node }) => ({
-      itemToMonitor: partOf(node, item),
-      monitoringMode: line.stack.MonitoringMode.Reporting,
-      requestedParameters: parametersOf(line, item, index + 1, station),
-    }));
-    const { results } = await line.ask(
-      () =>
-        (line.session as RawSession).createMonitoredItems({
-          subscriptionId,
-          timestampsToReturn: line.stack.TimestampsToReturn.Both,
-          itemsToCreate,
-        }),
-      signal,
-    );
-    for (const [i, { index, item }] of batch.entries()) {
-      const status = results?.[i]?.statusCode;
-      if (status && severityOf(status) !== "bad") continue;
-      const { nodeId } = item.point.address;
-      refused.set(index, status ? faultOf(status, nodeId) : new Fault("ANSWER_INVALID", `${nodeId}: no answer`));
-    }
-  }
-  return refused;
-}
-
-function parametersOf({ stack }: Line, { point }: Item, clientHandle: number, station: OpcuaStation) {
-  const { samplingMs, queueSize, discardOldest } = point.address;
-  const samplingInterval = samplingMs ?? point.everyMs ?? station.publishingIntervalMs;
-  return { clientHandle, samplingInterval, queueSize, discardOldest, filter: filterOf(stack, point.address) };
-}
-
-/** No filter is the same as "value changed, no dead band", and servers without filters take it. */
-function filterOf({ DataChangeFilter }: Line["stack"], { trigger, deadband }: OpcuaAddress) {
-  if (trigger === "value" && deadband === undefined) return null;
-  const [deadbandType, deadbandValue] =
-    deadband === undefined
-      ? [DEADBAND.none, 0]
-      : "absolute" in deadband
-        ? [DEADBAND.absolute, deadband.absolute]
-        : [DEADBAND.percent, deadband.percent];
-  return new DataChangeFilter({ trigger: triggers[trigger] as number, deadbandType, deadbandValue });
 }

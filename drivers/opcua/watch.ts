@@ -6,7 +6,7 @@ import type { Line } from "./line.ts";
 import type { Item } from "./plan.ts";
 import { readItems } from "./read.ts";
 import type { OpcuaStation } from "./schema.ts";
-import { readingOf } from "./status.ts";
+import { isOverflow, readingOf } from "./status.ts";
 import { openSubscription } from "./subscription.ts";
 
 /** Values that may wait for the reader. Beyond it they are let go and everything is read anew: the truth, not the past. */
@@ -15,6 +15,7 @@ const MOST_WAITING = 100_000;
 /**
  * Subscribes, and yields what the server sends. Everything is read once at the beginning, and again whenever something
  * may have been missed: after a healed connection, a gap in the messages' numbers, or a reader that was too slow.
+ * What the server has no room to watch is read, as often as it would have been sent.
  * @throws {Fault} `LINK_LOST` when the line is lost.
  */
 export async function* watchItems(
@@ -27,13 +28,15 @@ export async function* watchItems(
   const bell = new Bell();
   let waiting: Pushed[] = [];
   let isStale = true;
-  const missed = () => {
+  /** Whether something that the server sent did not get here. */
+  let isLossy = false;
+  const readAnew = () => {
     isStale = true;
     bell.ring();
   };
   const ring = () => bell.ring();
   line.lost.addEventListener("abort", ring);
-  using _healed = line.onHealed(missed);
+  using _healed = line.onHealed(readAnew);
   try {
     await using subscription = await openSubscription(
       line,
@@ -44,32 +47,51 @@ export async function* watchItems(
           if (waiting.length >= MOST_WAITING) {
             waiting = [];
             isStale = true;
+            isLossy = true;
           }
           const item = items[index];
-          if (item) waiting.push({ index, reading: readingOf(value, item.point.address, now()) });
+          if (!item) return;
+          const reading = readingOf(value, item.point.address, now());
+          waiting.push(isOverflow(value.statusCode) ? { index, reading, lost: true } : { index, reading });
         },
         flush: ring,
-        gap: missed,
+        gap() {
+          isLossy = true;
+          readAnew();
+        },
       },
       signal,
     );
-    const { refused, publishingMs } = subscription;
+    const { refused, unwatched, publishingMs } = subscription;
+    const everyMs = Math.max(publishingMs, Math.min(...unwatched.map((i) => items[i]?.point.everyMs ?? 0)));
+    let readAtMs = Number.POSITIVE_INFINITY;
     let fresh = new Fresh([], 0);
     for (;;) {
       line.lost.throwIfAborted();
       if (isStale) {
         isStale = false;
+        const lost = isLossy ? { lost: true } : {};
+        isLossy = false;
         const readings = await readItems(line, items, now, signal);
         const known = readings.map((reading, i) => refusal(refused, i, now()) ?? reading);
         fresh = new Fresh(known, performance.now() + 2 * publishingMs);
-        yield known.map((reading, index) => ({ index, reading }));
+        if (unwatched.length > 0) readAtMs = performance.now() + everyMs;
+        yield known.map((reading, index) => ({ index, reading, ...lost }));
+        continue;
+      }
+      if (performance.now() >= readAtMs) {
+        readAtMs = performance.now() + everyMs;
+        const asked = unwatched.flatMap((i) => items[i] ?? []);
+        const readings = await readItems(line, asked, now, signal);
+        yield readings.map((reading, i) => ({ index: unwatched[i] ?? 0, reading }));
         continue;
       }
       const batch = waiting;
       waiting = [];
       const news = fresh.only(batch);
       if (news.length > 0) yield news;
-      if (waiting.length === 0 && !isStale) await bell.wait(signal);
+      const restMs = unwatched.length === 0 ? undefined : readAtMs - performance.now();
+      if (waiting.length === 0 && !isStale) await bell.wait(signal, restMs);
     }
   } catch (error) {
     if (!isAbort(error, signal)) throw error;

@@ -69,6 +69,8 @@ async function perform(call: Call, signal: AbortSignal): Promise<unknown> {
       return await connection.write(call.station, call.point, call.raw, signal);
     case "call":
       return await connection.call?.(call.station, call.command, call.args, signal);
+    case "describe":
+      return await connection.describe?.(call.station, signal);
     case "watch": {
       const stop = new AbortController();
       const batches = connection.watch?.(call.station, pointsOf(found, call.points), stop.signal);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import type { Connection, Point, Raw } from "#devices/driver";
+import type { Connection, Point, Pushed, Raw } from "#devices/driver";
 import { modelProblems } from "#devices/expand";
 import type { Value } from "#devices/value";
 import { opcua } from "#drivers/opcua/index";
@@ -56,6 +56,37 @@ describe("a value of a server", () => {
       expect(await read({ nodeId })).toMatchObject({ raw: -5 });
   });
 });
+
+test("a server says who it is", async () => {
+  expect(await connection.describe?.(station, forever)).toEqual({
+    vendor: expect.any(String),
+    product: expect.stringContaining("OPCUA"),
+    revision: expect.any(String),
+    build: expect.any(String),
+    productUri: expect.any(String),
+  });
+});
+
+test("values that a full queue of the server dropped are told with the one after them", async () => {
+  const point = {
+    property: "moving",
+    address: driver.address.parse({ nodeId: "s=Moving", queueSize: 2 }),
+    everyMs: 10,
+  };
+  const slow = driver.station.parse({ namespaceUri: PLANT_A, publishingInterval: "1s" });
+  const stop = new AbortController();
+  const pushed: Pushed[] = [];
+  let value = 0;
+  const moving = setInterval(() => sample.setMoving(++value), 20);
+  for await (const batch of connection.watch?.(slow, [point], stop.signal) ?? []) {
+    pushed.push(...batch);
+    if (pushed.some(({ lost }) => lost)) break;
+  }
+  clearInterval(moving);
+  stop.abort();
+  expect(pushed[0]).not.toHaveProperty("lost");
+  expect(pushed.find(({ lost }) => lost)?.reading).toMatchObject({ ok: true });
+}, 20_000);
 
 describe("a write", () => {
   test.each<[string, Raw]>([

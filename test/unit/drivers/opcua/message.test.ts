@@ -29,6 +29,8 @@ test.each([
   expect(unpack(structuredClone(pack(given)))).toEqual(given);
   const batch = given.map((reading, i) => ({ index: 7 * i, reading }));
   expect(unpackBatch(structuredClone(packBatch(batch)))).toEqual(batch);
+  const lossy = batch.map((pushed, i) => (i === 1 ? { ...pushed, lost: true } : pushed));
+  expect(unpackBatch(structuredClone(packBatch(lossy)))).toEqual(lossy);
 });
 
 test("a fault keeps its code, message and detail", () => {

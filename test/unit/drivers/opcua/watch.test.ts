@@ -21,6 +21,28 @@ test("a missing message makes everything be read again", async () => {
   expect(raws(await bench.next())).toEqual([7, 8]);
 });
 
+test("what is read anew for a missing message says that something was lost, and what is after it does not", async () => {
+  using bench = open(1);
+  expect(await bench.next()).toEqual([{ index: 0, reading: expect.anything() }]);
+  bench.send(1, [[1, 5]]);
+  await bench.next();
+  bench.send(3, [[1, 6]]);
+  expect(await bench.next()).toMatchObject([{ index: 0, lost: true }]);
+  bench.heal();
+  expect((await bench.next())[0]).not.toHaveProperty("lost");
+});
+
+test("a value before which the server's queue was full says so", async () => {
+  using bench = open(2);
+  await bench.next();
+  const overflow = { value: 0x480, name: "Good#Overflow" };
+  bench.send(1, [[1, 5]], undefined, overflow);
+  bench.send(2, [[2, 6]]);
+  const [first, second] = await bench.next();
+  expect(first).toMatchObject({ index: 0, lost: true, reading: { ok: true, raw: 5 } });
+  expect(second).not.toHaveProperty("lost");
+});
+
 test("a keep-alive that shows a missing message does so too", async () => {
   using bench = open(1);
   await bench.next();
@@ -98,9 +120,9 @@ function open(count: number, refused: Readonly<Record<number, string>> = {}) {
   });
   const healed = new Set<() => void>();
   const lost = new AbortController();
-  const valued = (raw: number, sourceTimestamp = new Date()) => ({
+  const valued = (raw: number, sourceTimestamp = new Date(), statusCode = good) => ({
     value: { dataType: 11, arrayType: 0, value: raw },
-    statusCode: good,
+    statusCode,
     sourceTimestamp,
   });
   const session = {
@@ -140,8 +162,13 @@ function open(count: number, refused: Readonly<Record<number, string>> = {}) {
       return value ?? [];
     },
     /** @param values - handle and value of each item. */
-    send(sequenceNumber: number, values: readonly (readonly [number, number])[], at = new Date(Date.now() + 1_000)) {
-      const monitoredItems = values.map(([clientHandle, raw]) => ({ clientHandle, value: valued(raw, at) }));
+    send(
+      sequenceNumber: number,
+      values: readonly (readonly [number, number])[],
+      at = new Date(Date.now() + 1_000),
+      status = good,
+    ) {
+      const monitoredItems = values.map(([clientHandle, raw]) => ({ clientHandle, value: valued(raw, at, status) }));
       const notificationData = values.length > 0 ? [{ monitoredItems }] : [];
       subscription.emit("raw_notification", { sequenceNumber, notificationData });
     },
