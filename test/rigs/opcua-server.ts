@@ -35,6 +35,8 @@ export interface SampleOptions {
   readonly allowAnonymous?: boolean;
   /** Most nodes in one read, and items in one subscription request. */
   readonly limit?: number;
+  /** What else the server has room for, such as `{ maxSubscriptionsPerSession: 1 }`. */
+  readonly capabilities?: object;
   /** Many doubles, for benchmarks: how many, and how often they change. */
   readonly crowd?: { readonly count: number; readonly everyMs: number };
 }
@@ -72,6 +74,7 @@ export async function openSample(options: SampleOptions = {}): Promise<Sample> {
       maxMonitoredItems: 100_000,
       maxMonitoredItemsPerSubscription: 50_000,
       operationLimits: limits,
+      ...options.capabilities,
     },
   } as OPCUAServerOptions);
   await server.initialize();
