@@ -146,7 +146,7 @@ export class Controller {
       metadata?.generation === before?.metadata.generation &&
       metadata?.deletionTimestamp === before?.metadata.deletionTimestamp;
     if (now && before && sameSpec) {
-      this.statuses.observe(key);
+      this.statuses.observe(key, metadata?.resourceVersion);
       return;
     }
     const was = this.#register.get(key);

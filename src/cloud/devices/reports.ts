@@ -119,9 +119,9 @@ export class Reports {
       return fresh.filter(({ kind }) => kind === "telemetry");
     });
     this.#counts.repeats += own.length - fresh.length;
-    for (const follower of this.#followers) this.#tell(follower, batch, fresh);
     const events = fresh.filter(({ kind }) => kind === "event").length;
     if (events > 0) await this.#queued(events);
+    for (const follower of this.#followers) this.#tell(follower, batch, fresh);
     return told;
   }
 
@@ -171,8 +171,10 @@ export class Reports {
 
   /** The event is in the cluster, or can not be. */
   async closeEvent(id: number, { dropped }: { readonly dropped: boolean }): Promise<void> {
-    await this.#db.commit(() => this.#sql.closeEvent.run(id));
-    this.#openEvents--;
+    // One that was dropped for being too many meanwhile is not counted again.
+    const { changes } = await this.#db.commit(() => this.#sql.closeEvent.run(id));
+    this.#openEvents -= changes;
+    if (changes === 0) return;
     if (dropped) this.#counts.eventsDropped++;
   }
 
@@ -285,7 +287,7 @@ function prepare(db: Database) {
       `select event.id as id, node, epoch, seq, namespace, device, 'event' as kind, event.at as at, body
        from event join source on source.id = source where done = 0 order by event.id limit ?`,
     ),
-    closeEvent: db.prepare("update event set done = 1 where id = ?"),
+    closeEvent: db.prepare("update event set done = 1 where id = ? and done = 0"),
     dropEvents: db.prepare(
       "update event set done = 1 where id in (select id from event where done = 0 order by id limit ?)",
     ),

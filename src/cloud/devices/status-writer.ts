@@ -26,7 +26,18 @@ export interface StatusWriterOptions {
   readonly clock: Clock;
 }
 
+/** What was written last of a device. */
+interface Written {
+  readonly uid: string;
+  readonly status: DeviceStatus;
+  /** By the monotonic clock. */
+  readonly at: number;
+  readonly version: string | undefined;
+}
+
 const DEVICE_MS = 1_000;
+/** What the cluster shows this long after a write of ours can not be older than it. */
+const ECHO_MS = 2_000;
 /** How old `lastSeen` may be in the cluster: seeing a device is no news. */
 const TIMES_MS = 10_000;
 const REFUSED_MS = 60_000;
@@ -44,7 +55,9 @@ export class StatusWriter {
   readonly #urgent = new Map<string, number>();
   /** The same for those of which only the times changed; they have their turn when nothing is urgent. */
   readonly #later = new Map<string, number>();
-  readonly #written = new Map<string, { readonly uid: string; readonly status: DeviceStatus; readonly at: number }>();
+  readonly #written = new Map<string, Written>();
+  /** What the cluster showed that may be something else than we wrote, and when. */
+  readonly #doubts = new Map<string, { readonly version: string | undefined; readonly at: number }>();
   readonly #busy = new Set<string>();
   #failures = 0;
   #resumeAt = 0;
@@ -72,12 +85,17 @@ export class StatusWriter {
     this.#bell.ring();
   }
 
-  /** The cluster says what it has; when nothing of ours is under way, that counts. */
-  observe(key: string): void {
+  /**
+   * The cluster shows a status. Our own write comes back by its version; anything else is older than it, or somebody
+   * else's: that is sure, and mended, as soon as what is older must have passed.
+   */
+  observe(key: string, version: string | undefined): void {
     const written = this.#written.get(key);
-    if (written && (this.#busy.has(key) || this.#now - written.at < 2 * DEVICE_MS)) return;
-    if (written) this.#written.delete(key);
-    this.touch(key);
+    if (!written) return void this.touch(key);
+    if (written.version === version) return;
+    this.#doubts.set(key, { version, at: this.#now });
+    if (!this.#urgent.has(key)) this.#urgent.set(key, written.at + ECHO_MS);
+    this.#bell.ring();
   }
 
   /** Writes until the signal aborts. */
@@ -126,10 +144,11 @@ export class StatusWriter {
   ): { readonly wanted: Wanted; readonly patch: object; readonly status: DeviceStatus } | undefined {
     const wanted = this.#options.wanted(key);
     if (!wanted) {
-      this.#written.delete(key);
+      this.#forget(key);
       this.#later.delete(key);
       return undefined;
     }
+    this.#settleDoubt(key);
     const written = this.#written.get(key);
     const previous = written?.uid === wanted.uid ? written.status : wanted.previous;
     const status = wanted.next(previous);
@@ -143,6 +162,20 @@ export class StatusWriter {
     return { wanted, status, patch: replacing(previous, status) };
   }
 
+  /** Lets what the cluster shows count instead of what was written, or looks again when that may be said. */
+  #settleDoubt(key: string): void {
+    const doubt = this.#doubts.get(key);
+    if (doubt === undefined) return;
+    const sureAt = (this.#written.get(key)?.at ?? doubt.at) + ECHO_MS;
+    if (sureAt <= this.#now) this.#forget(key);
+    else this.#urgent.set(key, sureAt);
+  }
+
+  #forget(key: string): void {
+    this.#written.delete(key);
+    this.#doubts.delete(key);
+  }
+
   async #write(
     key: string,
     { wanted, status, patch }: { readonly wanted: Wanted; readonly status: DeviceStatus; readonly patch: object },
@@ -151,10 +184,13 @@ export class StatusWriter {
     const { kube, log } = this.#options;
     this.#busy.add(key);
     try {
-      await kube.patchStatus(deviceKind, wanted.name, patch, signal);
+      const { metadata } = await kube.patchStatus(deviceKind, wanted.name, patch, signal);
       this.#writes++;
       this.#failures = 0;
-      this.#written.set(key, { uid: wanted.uid, status, at: this.#now });
+      const version = metadata.resourceVersion;
+      this.#written.set(key, { uid: wanted.uid, status, at: this.#now, version });
+      // It came back before the answer did.
+      if (this.#doubts.get(key)?.version === version) this.#doubts.delete(key);
     } catch (error) {
       if (signal.aborted) return;
       this.#failed(key, error, log);
@@ -166,7 +202,7 @@ export class StatusWriter {
 
   #failed(key: string, error: unknown, log: Log): void {
     // The next look at the cluster will say that it is gone.
-    if (isRefused(error, "NotFound")) return void this.#written.delete(key);
+    if (isRefused(error, "NotFound")) return void this.#forget(key);
     if (!Fault.is(error, "CLUSTER_UNREACHABLE")) {
       if (!isRefused(error, "Conflict")) log.warn("status refused", { device: key, error });
       this.#urgent.set(key, this.#now + (isRefused(error, "Conflict") ? DEVICE_MS : REFUSED_MS));

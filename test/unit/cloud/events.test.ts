@@ -65,6 +65,31 @@ test("each event is created once: a repeat exists already, a cluster that is awa
   expect(reports.counts.eventsDropped).toBe(0);
 });
 
+test("an event is counted as long as it waits, and once", async () => {
+  using db = openStore(":memory:", silent);
+  const reports = new Reports(db);
+  await reports.take("site-a", "e", [row(1), row(2), row(3)], 0);
+  const [first] = reports.readEvents(1);
+  for (let i = 0; i < 3; i++) await reports.closeEvent(first?.id ?? 0, { dropped: true });
+  expect([reports.openEvents, reports.counts.eventsDropped]).toEqual([2, 1]);
+  expect(new Reports(db).openEvents).toBe(2);
+});
+
+test("a reader who breaks does not keep events from being told", async () => {
+  using db = openStore(":memory:", silent);
+  const reports = new Reports(db);
+  using _ = reports.follow({
+    namespace: "default",
+    device: "boiler-1",
+    take() {
+      throw new Error("it broke");
+    },
+  });
+  const rows = [row(1), { ...row(2), kind: "telemetry" as const, body: "{}" }];
+  await expect(reports.take("site-a", "e", rows, 0)).rejects.toThrow("it broke");
+  expect([reports.openEvents, reports.events.take()]).toEqual([1, true]);
+});
+
 test("an event that the cluster does not want, or that is none, is dropped and counted", async () => {
   using db = openStore(":memory:", silent);
   const reports = new Reports(db);

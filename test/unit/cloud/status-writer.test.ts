@@ -15,6 +15,8 @@ let clock: ManualClock;
 let end: AbortController;
 let writes: Write[];
 let wanted: Map<string, DeviceStatus>;
+/** What the cluster shows. */
+let shown: Map<string, DeviceStatus>;
 let failure: Fault | undefined;
 let writer: StatusWriter;
 let serving: Promise<unknown>;
@@ -24,18 +26,19 @@ beforeEach(() => {
   end = new AbortController();
   writes = [];
   wanted = new Map();
+  shown = new Map();
   failure = undefined;
   writer = new StatusWriter({
     kube: {
       async patchStatus(_, { name }, patch) {
         writes.push({ name, at: clock.monotonic(), patch: patch as DeviceStatus });
         if (failure) throw failure;
-        return { metadata: { name } };
+        return { metadata: { name, resourceVersion: `v${writes.length}` } };
       },
     },
     wanted(key) {
       const status = wanted.get(key);
-      return status && { name: { name: key }, uid: `uid-${key}`, previous: {}, next: () => status };
+      return status && { name: { name: key }, uid: `uid-${key}`, previous: shown.get(key) ?? {}, next: () => status };
     },
     perSecond: 10,
     log: silent,
@@ -83,6 +86,45 @@ test("what is there already is not written", async () => {
   writer.touch("b");
   await clock.pass(200);
   expect(writes).toHaveLength(1);
+});
+
+/** The cluster shows a status of a version. */
+async function show(key: string, version: string, status: DeviceStatus): Promise<void> {
+  shown.set(key, status);
+  writer.observe(key, version);
+  await clock.pass(0);
+}
+
+test("what comes back of our own is no news", async () => {
+  await touch("a", says(1));
+  await show("a", "v1", says(1));
+  expect(writer.waiting).toBe(0);
+  await clock.pass(10_000);
+  expect(writes).toHaveLength(1);
+});
+
+test("what somebody else writes at once after us is mended all the same", async () => {
+  await touch("a", says(1));
+  await show("a", "v1", says(1));
+  await clock.pass(300);
+  await show("a", "foreign", { ...says(7), protocol: "other" });
+  await clock.pass(2_500);
+  writer.touch("b");
+  await clock.pass(200);
+  expect(writes.map(({ patch }) => patch)).toEqual([says(1), { ...says(1), protocol: null }]);
+});
+
+test("what is older than our write and comes late changes nothing", async () => {
+  await touch("a", says(1));
+  await clock.pass(1_200);
+  await touch("a", says(2));
+  await show("a", "v1", says(1));
+  await show("a", "v2", says(2));
+  for (let i = 0; i < 5; i++) {
+    await clock.pass(1_000);
+    writer.touch("b");
+  }
+  expect(writes).toHaveLength(2);
 });
 
 test("that a device was seen again is written every ten seconds at most", async () => {
