@@ -45,6 +45,7 @@ test("a secret in a URL, a wrong scheme and ways that contradict each other are 
   expect(problems({ kind: "postgres", url: "db" })).toEqual(["is no URL"]);
   expect(problems({ kind: "postgres", url: "postgres://db/a?sslmode=disable" })?.[0]).toMatch("has parameters");
   expect(problems({ kind: "postgres", url: "postgres://db/a", schema: "a; drop" })).toHaveLength(1);
+  expect(problems({ kind: "nats", servers: ["nats://token@a"] })?.[0]).toMatch("has a user or token in it");
   expect(problems({ kind: "nats", servers: [] })).toHaveLength(1);
   expect(problems({ kind: "nats", servers: ["nats://a"], user: "u" })).toEqual(["user and passwordFrom go together"]);
   expect(problems({ kind: "nats", servers: ["nats://a"], subject: "a.>" })).toHaveLength(1);

@@ -15,6 +15,8 @@ function urlProblem(text: string, protocol: RegExp): string | undefined {
     return "is no URL";
   }
   if (!protocol.test(url.protocol)) return `does not begin with ${protocol.source.replaceAll(/[^a-z|:]/g, "")}//`;
+  if (url.username !== "" && url.protocol !== "postgres:" && url.protocol !== "postgresql:")
+    return "has a user or token in it; put that into user, nkeyFrom or credentialsFrom";
   if (url.password !== "") return "has a password in it; put that into passwordFrom";
   if (url.search !== "" || url.hash !== "") return "has parameters; the other fields of sink are for that";
   return undefined;

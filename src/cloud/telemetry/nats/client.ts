@@ -103,7 +103,7 @@ function streamOf(
 ): Stream {
   return {
     mostBytes: nc.info?.max_payload ?? 0,
-    ended: nc.closed().then((error) => error ?? new Error("the connection closed")),
+    ended: nc.closed().then((error) => error ?? new Fault("TELEMETRY_UNREACHABLE", "the connection was lost")),
     state: async () => stateOf(await manager.streams.info(name)),
     async publish(subject, id, heads, body) {
       const all = headers();
