@@ -35,6 +35,9 @@ export function serial({
     station,
     address,
     isPushed,
+    // A request that was given up is awaited as long again before the next, so that its answer is not taken for another.
+    timeoutMs: (link, { timeoutMs, retries, quietMs }) =>
+      Math.max(link.timeoutMs, (2 * retries + 1) * timeoutMs + (retries + 1) * quietMs),
     async connect(link, signal) {
       const { file } = link;
       const line = file === undefined ? await openLine(link, ports, signal) : await openReplay(file, clock, signal);

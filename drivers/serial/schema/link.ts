@@ -40,7 +40,11 @@ export const link = z
       .default(1)
       .describe("Stop bits."),
     flow: z.enum(["none", "rtscts", "xonxoff"]).default("none").describe("Flow control."),
-    timeout: duration(1).prefault("1s").describe("Longest time one visit to a device on this link may take."),
+    timeout: duration(1)
+      .prefault("1s")
+      .describe(
+        "Longest time one visit to a device on this link may take; longer for one whose own `timeout` and `retries` need it.",
+      ),
   })
   .superRefine(({ path, usb, host, file }, context) => {
     const given = [path, usb, host, file].filter((way) => way !== undefined).length;

@@ -10,6 +10,7 @@ import { gone, Jobs } from "./jobs.ts";
 import type { Outcomes } from "./outcomes.ts";
 import type { Requests } from "./requests.ts";
 import { isRead, type Schedule } from "./schedule.ts";
+import { LONGEST_WAIT_MS } from "./turns.ts";
 import type { Visit } from "./visit.ts";
 import { writeWish } from "./write.ts";
 
@@ -41,6 +42,8 @@ export class Work {
   #owedMs = NOTHING;
   /** When wishes that nobody answered are told again. */
   #retryAtMs = Infinity;
+  /** Devices that are never visited and did not answer a write: how often in a row, and when the next is tried. */
+  readonly #silent = new WeakMap<DeviceTwin, { readonly misses: number; readonly untilMs: number }>();
 
   constructor(schedule: Schedule, ports: WorkPorts) {
     this.#schedule = schedule;
@@ -95,8 +98,10 @@ export class Work {
 
   /** Tells wishes again that nobody answered, when it is time. */
   #repeat(): void {
-    if (this.#retryAtMs > this.#ports.clock.monotonic()) return;
-    this.#retryAtMs = Infinity;
+    const nowMs = this.#ports.clock.monotonic();
+    if (this.#retryAtMs > nowMs) return;
+    const later = this.#schedule.devices.flatMap((twin) => this.#silent.get(twin)?.untilMs ?? []);
+    this.#retryAtMs = later.filter((untilMs) => untilMs > nowMs).reduce((a, b) => Math.min(a, b), Infinity);
     this.#bell.ring();
   }
 
@@ -173,7 +178,9 @@ export class Work {
   /** Wishes go before polls; a device that is silent, or not visited yet, does not hold up the others' wishes. */
   async #writeWishes(requests: Requests, signal: AbortSignal): Promise<void> {
     for (const twin of this.#schedule.devices) {
-      if (twin.health.online || !isRead(this.#schedule, twin)) await this.#writePending(twin, requests, signal);
+      const { untilMs = 0 } = this.#silent.get(twin) ?? {};
+      const isReady = isRead(this.#schedule, twin) ? twin.health.online : untilMs <= this.#ports.clock.monotonic();
+      if (isReady) await this.#writePending(twin, requests, signal);
     }
   }
 
@@ -195,6 +202,18 @@ export class Work {
     for (const visit of visits) if (visit.twin === twin) turns.hasten(visit, clock.monotonic());
   }
 
+  /** A device did not answer a write. One that is not visited would not be asked again by itself: later each time. */
+  #missed(twin: DeviceTwin, fault: Fault): void {
+    const { outcomes, clock } = this.#ports;
+    const { misses = 0 } = this.#silent.get(twin) ?? {};
+    const waitMs = Math.min(RETRY_MS * 2 ** misses, LONGEST_WAIT_MS);
+    const untilMs = clock.monotonic() + waitMs;
+    this.#retryAtMs = Math.min(this.#retryAtMs, untilMs);
+    if (isRead(this.#schedule, twin)) return;
+    this.#silent.set(twin, { misses: misses + 1, untilMs });
+    if (fault.code === "DEVICE_TIMEOUT") outcomes.silent(twin, fault);
+  }
+
   /** Writes a wish. False when nobody answered: it is tried again. */
   async #write(twin: DeviceTwin, index: number, requests: Requests, signal: AbortSignal): Promise<boolean> {
     const { outcomes, circuit, clock } = this.#ports;
@@ -202,9 +221,9 @@ export class Work {
     const fromMs = clock.monotonic();
     try {
       const told = await writeWish({ twin, index, isPushed }, requests, signal);
-      // A device that is not visited would not be asked again by itself.
-      if (told.is === "silent") this.#retryAtMs = Math.min(this.#retryAtMs, clock.monotonic() + RETRY_MS);
+      if (told.is === "silent") this.#missed(twin, told.fault);
       if (told.is !== "answered") return told.is === "done";
+      this.#silent.delete(twin);
       if (told.next) outcomes.settle(twin, index, told.next);
       if (told.heard && !isRead(this.#schedule, twin)) outcomes.heard(twin);
       return true;

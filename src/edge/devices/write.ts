@@ -20,7 +20,7 @@ export type Told =
    */
   | { readonly is: "answered"; readonly next: PropertyTwin | undefined; readonly heard: boolean }
   /** Nobody answered, or not in a way that can be believed: it is told again. */
-  | { readonly is: "silent" }
+  | { readonly is: "silent"; readonly fault: Fault }
   /** There was nothing to tell. */
   | { readonly is: "done" };
 
@@ -39,7 +39,7 @@ export async function writeWish(target: Target, requests: Requests, signal: Abor
     return { is: "answered", next: standing(target, wish, (now) => confirmed(target, now)), heard: true };
   } catch (error) {
     if (!Fault.is(error) || error.code === "LINK_LOST") throw error;
-    if (error.retry) return { is: "silent" };
+    if (error.retry) return { is: "silent", fault: error };
     const next = standing(target, wish, (now) => refuse(now, `${error.code}: ${error.message}`));
     return { is: "answered", next, heard: error.code === "DEVICE_REFUSED" };
   }

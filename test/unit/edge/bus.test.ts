@@ -227,6 +227,22 @@ describe("a wish", () => {
     expect(rig.twins.named("boiler-1").health.online).toBe(true);
   });
 
+  test("for a silent device that can only be written is told ever less often, and costs its neighbours little", async () => {
+    let isSilent = true;
+    const write = (unit: number) => (unit === 1 && isSilent ? noDone : undefined);
+    await using rig = busRig(() => ({ write }), 20);
+    rig.declare(device(1, [{ ...setpoint, access: "write" }]), device(2));
+    await rig.wish("boiler-1", "setpoint", 70);
+    await eventually(() => rig.twins.named("boiler-1").health.reason === "DEVICE_TIMEOUT");
+    for (const value of [30, 40, 50]) await rig.wish("boiler-2", "setpoint", value);
+    const reads = rig.count("read 2");
+    await eventually(() => rig.count("read 2") > reads + 10);
+    expect(rig.count("write 1 setpoint=70")).toBe(1);
+    isSilent = false;
+    await eventually(() => desired(rig, "boiler-1")?.state === "applied");
+    expect(rig.twins.named("boiler-1").health.online).toBe(true);
+  });
+
   test("is not written on a link that its device has left", async () => {
     const writes: (() => void)[] = [];
     await using rig = busRig(() => ({ write: () => new Promise<void>((resolve) => writes.push(resolve)) }), 10_000);

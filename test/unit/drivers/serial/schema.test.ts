@@ -69,6 +69,15 @@ describe("a station", () => {
   });
 });
 
+test("a visit may take as long as the device's own timeout and retries need, also beyond the link's", () => {
+  const { timeoutMs } = serial();
+  const line = link.parse({ path: "/dev/ttyS0" });
+  expect(timeoutMs?.(line, station.parse({}))).toBe(1_000);
+  expect(timeoutMs?.(line, station.parse({ timeout: "2s", retries: 0, quiet: "0ms" }))).toBe(2_000);
+  // Three times two seconds, and twice as long for the late answers of the first two.
+  expect(timeoutMs?.(line, station.parse({ timeout: "2s", retries: 2, quiet: "0ms" }))).toBe(10_000);
+});
+
 describe("an address", () => {
   const cases: readonly (readonly [object, string])[] = [
     [{}, "give one of regex, column, json and offset"],
