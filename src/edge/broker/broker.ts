@@ -92,7 +92,7 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
     const mayReceive = ({ owner }: { readonly owner: string }, topic: string) =>
       access.rights(identityOf(owner)).mayReceive(topic);
     const ledger = scope.use(new Ledger({ store, limits, figures, clock, mayReceive }));
-    const engine = scope.use(await openEngine({ ledger, access, limits, figures, log }));
+    const engine = scope.use(openEngine({ ledger, access, limits, figures, log }));
     const { fanout } = engine;
     await engine.enforce(new Set());
     const admission = new Admission(limits);

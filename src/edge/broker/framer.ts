@@ -1,4 +1,5 @@
-import { check, type Packet, type Violation } from "./guard.ts";
+import type { Packet } from "./fields.ts";
+import { check, type Violation } from "./guard.ts";
 
 export interface FramerLimits {
   /** The largest packet, in bytes. */
@@ -9,11 +10,11 @@ export interface FramerLimits {
 
 /** What may pass on, and why the connection must end after it. */
 export interface Framed {
-  readonly pass: Buffer | undefined;
+  readonly packets: readonly Packet[];
   readonly violation?: Violation;
 }
 
-const NOTHING: Framed = { pass: undefined };
+const NOTHING: Framed = { packets: [] };
 const CONNECT = 1;
 const PUBLISH = 3;
 const DISCONNECT = 14;
@@ -56,22 +57,25 @@ export class Framer {
     if (this.#state === "waiting") {
       // A client may send before CONNACK [MQTT-3.1.4-5], but not without measure.
       return this.#keptBytes > this.#limits.packetBytes * 2
-        ? { pass: undefined, violation: { reason: "too early" } }
+        ? { packets: [], violation: { reason: "too early" } }
         : NOTHING;
     }
     if (this.#keptBytes < this.#need) return NOTHING;
     const bytes = this.#kept.length === 1 && this.#kept[0] ? this.#kept[0] : Buffer.concat(this.#kept);
-    const { end, need, violation } = this.#scan(bytes);
+    const packets: Packet[] = [];
+    const { end, need, violation } = this.#scan(bytes, packets);
     const rest = bytes.subarray(end);
     this.#kept = rest.length > 0 ? [rest] : [];
     this.#keptBytes = rest.length;
     this.#need = need;
-    const pass = end > 0 ? bytes.subarray(0, end) : undefined;
-    return violation ? { pass, violation } : { pass };
+    return violation ? { packets, violation } : { packets };
   }
 
   /** Where the last whole packet ends, and how much the next one needs. */
-  #scan(bytes: Buffer): { readonly end: number; readonly need: number; readonly violation?: Violation } {
+  #scan(
+    bytes: Buffer,
+    packets: Packet[],
+  ): { readonly end: number; readonly need: number; readonly violation?: Violation } {
     let end = 0;
     for (;;) {
       const header = readHeader(bytes, end);
@@ -91,6 +95,7 @@ export class Framer {
       const packet: Packet = { bytes, first, from, to };
       const violation = check(packet);
       if (violation) return { end, need: 2, violation };
+      packets.push(packet);
       end = to;
       if (first >> 4 === DISCONNECT) {
         // What follows it was not said [MQTT-3.14.4-2].

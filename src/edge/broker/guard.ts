@@ -1,4 +1,5 @@
 import { isUtf8 } from "node:buffer";
+import { Fields, type Packet } from "./fields.ts";
 import { isFilter } from "./filter.ts";
 import { encodeRefusal, encodeRefusal5 } from "./packets.ts";
 
@@ -7,16 +8,6 @@ export interface Violation {
   /** Short and constant, because it becomes a label of `edge_mqtt_refused_total`. */
   readonly reason: string;
   readonly answer?: Uint8Array;
-}
-
-/** One control packet: where it lies in its bytes. */
-export interface Packet {
-  readonly bytes: Buffer;
-  /** First byte: type in the upper four bits, flags in the lower. */
-  readonly first: number;
-  /** Where the variable header begins, and where the packet ends. */
-  readonly from: number;
-  readonly to: number;
 }
 
 type Check = (packet: Packet) => Violation | undefined;
@@ -46,56 +37,6 @@ export function check(packet: Packet): Violation | undefined {
   if (!known) return no("packet type");
   if (known.flags !== undefined && (packet.first & 15) !== known.flags) return no("reserved flags");
   return known.check(packet);
-}
-
-/** A cursor over the fields; `at` is -1 after a field that does not fit. */
-class Fields {
-  at: number;
-  readonly #bytes: Buffer;
-  readonly #to: number;
-
-  constructor({ bytes, from, to }: Packet) {
-    this.#bytes = bytes;
-    this.at = from;
-    this.#to = to;
-  }
-
-  get isAtEnd(): boolean {
-    return this.at === this.#to;
-  }
-
-  byte(): number {
-    if (this.at < 0 || this.at + 1 > this.#to) return this.#fail();
-    return this.#bytes[this.at++] ?? -1;
-  }
-
-  number(): number {
-    if (this.at < 0 || this.at + 2 > this.#to) return this.#fail();
-    this.at += 2;
-    return this.#bytes.readUInt16BE(this.at - 2);
-  }
-
-  bytes(): Buffer | undefined {
-    const length = this.number();
-    if (length < 0 || this.at + length > this.#to) {
-      this.#fail();
-      return undefined;
-    }
-    this.at += length;
-    return this.#bytes.subarray(this.at - length, this.at);
-  }
-
-  /** UTF-8 without surrogates and U+0000 [MQTT-1.5.3-1], [MQTT-1.5.3-2]. */
-  text(): string | undefined {
-    const bytes = this.bytes();
-    if (!bytes || bytes.includes(0) || !isUtf8(bytes)) return undefined;
-    return bytes.toString();
-  }
-
-  #fail(): number {
-    this.at = -1;
-    return -1;
-  }
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what an identity must not contain

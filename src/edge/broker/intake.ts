@@ -2,12 +2,13 @@ import { isDiskFault } from "#std/disk-fault";
 import type { Facts, Log } from "#std/log";
 import type { Rights } from "./acl.ts";
 import type { MqttLimits } from "./config.ts";
+import type { Publish } from "./decode.ts";
 import type { Figures } from "./figures.ts";
 import { depth } from "./filter.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Line } from "./line.ts";
 import type { Publication } from "./queues.ts";
-import { entryBytes, type Qos, type Session } from "./session.ts";
+import { entryBytes, type Session } from "./session.ts";
 
 /** Who says something. */
 export interface Author {
@@ -15,13 +16,12 @@ export interface Author {
   readonly session: Session;
 }
 
-/** A PUBLISH, or a will, which has no identifier. */
-export interface Published {
-  readonly topic: string;
-  readonly payload: string | Buffer;
-  readonly qos: Qos;
-  readonly retain?: boolean;
-  readonly messageId?: number | undefined;
+/** What became of a message that is not handed on at once. */
+export interface Taken {
+  /** It came before, at QoS 2: it is only acknowledged. */
+  readonly isRepeat: boolean;
+  /** Resolves when it is on disk. */
+  readonly saved: Promise<void>;
 }
 
 export interface IntakePorts {
@@ -34,62 +34,58 @@ export interface IntakePorts {
 
 /** Takes what clients publish: checked, stored, and only then acknowledged. */
 export interface Intake {
-  publish(author: Author, packet: Published): Promise<void> | undefined;
-  /** True once for a QoS 2 packet that was stored just now, so that it is not taken for its own repeat. */
-  isFresh(packet: object): boolean;
+  /** @param message - a PUBLISH, or a will, whose identifier is 0. */
+  publish(author: Author, message: Publish): Taken | undefined | "refused";
 }
 
 export function createIntake({ ledger, limits, figures, log, rightsOf }: IntakePorts): Intake {
-  const fresh = new WeakSet<object>();
   /** The last message of a line that had to wait. */
   const last = new WeakMap<Line, Promise<void>>();
 
   /** Tells why a publisher is closed. */
-  function refusal({ line, session }: Author, reason: string, facts: Facts = {}, phrase = "client closed"): Error {
+  function refusal({ line, session }: Author, reason: string, facts: Facts = {}, phrase = "client closed"): "refused" {
     figures.refuse(reason);
     log.warn(phrase, { client: session.client, address: line.address, reason, ...facts });
-    return new Error(reason);
+    return "refused";
   }
 
   /**
-   * Takes a message of a client, or a will. Returns at once when nothing of it has to be on disk, otherwise resolves
-   * when it is. What it throws closes the client: MQTT 3.1.1 has no other way to say no [MQTT-3.3.5-2].
+   * Takes a message of a client, or a will. Returns nothing when it can be handed on at once. Who is refused is to be
+   * closed: MQTT 3.1.1 has no other way to say no [MQTT-3.3.5-2].
    */
-  function publish(author: Author, packet: Published): Promise<void> | undefined {
+  function publish(author: Author, message: Publish): Taken | undefined | "refused" {
     const { session } = author;
-    const { topic, qos, messageId, retain = false } = packet;
+    const { topic, payload, qos, retain } = message;
     if (!rightsOf(session).mayPublish(topic)) {
-      throw refusal(author, "publish denied", { topic }, "publish refused");
+      return refusal(author, "publish denied", { topic }, "publish refused");
     }
     if (Buffer.byteLength(topic) > limits.topicBytes || depth(topic) > limits.topicLevels)
-      throw refusal(author, "topic limit");
-    const payload = packet.payload as Buffer;
+      return refusal(author, "topic limit");
     if (retain && !ledger.retained.fits(topic, payload)) {
       figures.drop(session.client, "retained-full");
-      throw refusal(author, "retained limit");
+      return refusal(author, "retained limit");
     }
     figures.received[qos]++;
     if (qos === 0) return undefined;
-    const id = qos === 2 && messageId !== undefined ? messageId : 0;
+    const id = qos === 2 ? message.id : 0;
     const repeated = id > 0 ? session.incoming.get(id) : undefined;
-    if (repeated) return repeated;
-    if (id > 0 && session.incoming.size >= limits.inflight) throw refusal(author, "not released");
+    if (repeated) return { isRepeat: true, saved: repeated };
+    if (id > 0 && session.incoming.size >= limits.inflight) return refusal(author, "not released");
     const targets = ledger.durableTargets(topic, qos);
     const full = ledger.queues.rejects(targets, entryBytes({ topic, payload }));
     if (full) {
       figures.drop(full.client, "reject");
-      throw refusal(author, "queue full", { subscriber: full.client });
+      return refusal(author, "queue full", { subscriber: full.client });
     }
-    if (id > 0) fresh.add(packet);
     if (targets.length === 0 && !retain && (id === 0 || !session.isDurable)) {
       const turn = author.line.isSaving ? last.get(author.line) : undefined;
       if (id > 0) session.incoming.set(id, turn ?? Promise.resolve());
-      return turn && queue(author.line, turn);
+      return turn && { isRepeat: false, saved: queue(author.line, turn) };
     }
     const origin = id > 0 ? { session, id } : undefined;
     const saved = ledger.queues.publish({ topic, payload, qos, retain }, targets, origin);
     if (id > 0) session.incoming.set(id, saved);
-    return queue(author.line, settle(saved, author, { topic, payload, qos, retain, id }));
+    return { isRepeat: false, saved: queue(author.line, settle(saved, author, { topic, payload, qos, retain, id })) };
   }
 
   /** Messages of one publisher keep their order, whichever of them go to the disk [MQTT-4.6.0-6]. */
@@ -119,5 +115,5 @@ export function createIntake({ ledger, limits, figures, log, rightsOf }: IntakeP
     }
   }
 
-  return { publish, isFresh: (packet) => fresh.delete(packet) };
+  return { publish };
 }

@@ -172,7 +172,7 @@ export class Ledger {
   /** PUBREC came: on disk before PUBREL goes out, or a kill would send the message twice. */
   async release(session: Session, id: number): Promise<void> {
     const entry = session.inWindow(id);
-    if (!entry || entry.released) return;
+    if (entry?.qos !== 2 || entry.released) return;
     const { store } = this.#ports;
     if (session.isDurable) await store.db.commit(() => store.markReleased.run(session.row, entry.seq));
     entry.released = true;

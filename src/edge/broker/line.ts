@@ -1,4 +1,5 @@
 import type { Duplex } from "node:stream";
+import type { Packet } from "./fields.ts";
 import { Framer, type FramerLimits } from "./framer.ts";
 import type { Violation } from "./guard.ts";
 import type { Swimmer, Tide } from "./tide.ts";
@@ -9,6 +10,8 @@ export interface LineOptions {
   readonly address: string;
   readonly limits: FramerLimits & { readonly bufferBytes: number; readonly inflight: number };
   readonly tide: Tide;
+  /** Takes each packet that is whole and allowed. What it throws ends the connection. */
+  readonly handle: (packet: Packet) => void;
   /** Is told why the guard ends the connection. */
   readonly refused: (violation: Violation) => void;
 }
@@ -25,9 +28,6 @@ function flushAll(): void {
 /**
  * One connection, between its socket and the broker. Inwards only whole packets pass that MQTT allows; outwards the
  * packets of one turn are one write (2.5 to 5 times as many deliveries), and a budget says what may wait.
- *
- * The socket's own `read` and `write` are replaced, because the broker behind knows nothing but a socket: it never sees
- * back-pressure, so that no subscriber can stop it.
  */
 export class Line implements Swimmer {
   readonly socket: Duplex;
@@ -39,11 +39,9 @@ export class Line implements Swimmer {
   roomy: (() => void) | undefined;
   readonly #options: LineOptions;
   readonly #framer: Framer;
-  readonly #write: (bytes: Buffer) => boolean;
   #packets: Buffer[] = [];
   #packetBytes = 0;
   #feeds: Iterator<Buffer>[] = [];
-  #isReading = false;
   #pending = 0;
   #isBlocked = false;
   #taken = 0;
@@ -56,14 +54,9 @@ export class Line implements Swimmer {
     this.address = address;
     this.#options = options;
     this.#framer = new Framer(limits);
-    this.#write = socket.write.bind(socket) as (bytes: Buffer) => boolean;
-    const read = socket.read.bind(socket) as (size?: number) => Buffer | null;
-    // Node itself asks for 0 bytes to make a stream go on; only the broker asks for all.
-    socket.read = (size?: number | null) => (size === 0 ? read(0) : this.#read(read));
-    socket.write = (bytes: unknown, encoding?: unknown) => {
-      this.send(typeof bytes === "string" ? Buffer.from(bytes, encoding as BufferEncoding) : (bytes as Buffer));
-      return true;
-    };
+    socket.on("readable", () => this.#read());
+    // Who closes his half has nothing more to hear.
+    socket.on("end", () => socket.destroy());
     socket.on("drain", () => this.#drained());
     socket.once("close", () => options.tide.leaves(this));
   }
@@ -119,13 +112,13 @@ export class Line implements Swimmer {
     if (this.socket.destroyed || bytes === 0) return;
     this.#taken += bytes;
     const first = packets[0];
-    const isDrained = this.#write(packets.length === 1 && first ? first : Buffer.concat(packets, bytes));
+    const isDrained = this.socket.write(packets.length === 1 && first ? first : Buffer.concat(packets, bytes));
     if (isDrained) this.#drained();
   }
 
   /** Looks at the input again. */
   readAgain(): void {
-    if (!this.socket.destroyed) setImmediate(() => this.socket.emit("readable"));
+    if (!this.socket.destroyed) setImmediate(() => this.#read());
   }
 
   /** True while a publish of this client is on its way to the disk. */
@@ -169,37 +162,34 @@ export class Line implements Swimmer {
     }
   }
 
-  /** What the broker gets when it reads: nothing while it must wait, otherwise all whole packets. */
-  #read(read: () => Buffer | null): Buffer | null {
-    const { tide, limits, refused } = this.#options;
-    // The broker asks again while it still works on what it got; its parser is not made for that.
-    if (this.#isReading) return null;
+  /** Hands on what came: nothing while the client must wait, otherwise all whole packets. */
+  #read(): void {
+    const { socket } = this;
+    const { tide, limits, handle, refused } = this.#options;
+    if (socket.destroyed) return;
     if (this.#framer.published && tide.isHigh) {
       tide.wait(this);
-      return null;
+      return;
     }
     if (this.#pending >= limits.inflight) {
       this.#isBlocked = true;
-      return null;
+      return;
     }
-    const { pass, violation } = this.#framer.take(read() ?? undefined);
-    if (violation) {
-      refused(violation);
-      this.#end(violation.answer);
+    const { packets, violation } = this.#framer.take((socket.read() as Buffer | null) ?? undefined);
+    for (const packet of packets) {
+      handle(packet);
+      if (socket.destroyed) return;
     }
-    if (!pass || violation) return null;
-    this.#isReading = true;
-    queueMicrotask(() => {
-      this.#isReading = false;
-    });
-    return pass;
+    if (!violation) return;
+    refused(violation);
+    this.end(violation.answer);
   }
 
-  /** Ends the connection; an answer still gets through. */
-  #end(answer: Uint8Array | undefined): void {
+  /** Ends the connection; what was sent, and an answer, still get through. */
+  end(answer?: Uint8Array): void {
     this.flush();
-    if (answer) this.#write(Buffer.from(answer));
     const { socket } = this;
+    if (answer) socket.write(answer);
     if ("destroySoon" in socket && typeof socket.destroySoon === "function") socket.destroySoon();
     else socket.end(() => socket.destroy());
   }

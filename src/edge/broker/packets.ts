@@ -48,9 +48,17 @@ export function encodeUnsuback(id: number): Buffer {
   return Buffer.from([0xb0, 2, id >> 8, id & 255]);
 }
 
-export function encodePubrel(id: number): Buffer {
-  return Buffer.from([0x62, 2, id >> 8, id & 255]);
+/** @param type - PUBACK 4, PUBREC 5, PUBREL 6 or PUBCOMP 7. */
+export function encodeAck(type: 4 | 5 | 6 | 7, id: number): Buffer {
+  return Buffer.from([(type << 4) | (type === 6 ? 2 : 0), 2, id >> 8, id & 255]);
 }
+
+/** CONNACK that accepts. @param isPresent - a session was kept [MQTT-3.2.2-2]. */
+export function encodeConnack(isPresent: boolean): Buffer {
+  return Buffer.from([0x20, 2, isPresent ? 1 : 0, 0]);
+}
+
+export const PINGRESP = Buffer.from([0xd0, 0]);
 
 /** CONNACK that refuses. Codes: 1 protocol version, 2 identifier, 3 unavailable, 4 bad password, 5 not authorized. */
 export function encodeRefusal(code: 1 | 2 | 3 | 4 | 5): Buffer {

@@ -1,5 +1,5 @@
 import type { Line } from "./line.ts";
-import { encodePublish, encodePubrel } from "./packets.ts";
+import { encodeAck, encodePublish } from "./packets.ts";
 
 export type Qos = 0 | 1 | 2;
 
@@ -92,7 +92,7 @@ export class Session {
     line.roomy = () => this.pump();
     for (const [id, entry] of this.#window) {
       entry.dup = true;
-      if (entry.released) line.send(encodePubrel(id));
+      if (entry.released) line.send(encodeAck(6, id));
       else this.#send(id, entry);
     }
     this.pump();
@@ -129,9 +129,9 @@ export class Session {
   }
 
   /** PUBACK or PUBCOMP came. */
-  acknowledged(id: number, command: string | undefined): void {
+  acknowledged(id: number, qos: 1 | 2): void {
     const entry = this.#window.get(id);
-    if (!entry || (entry.qos === 2) !== (command === "pubcomp")) return;
+    if (entry?.qos !== qos) return;
     this.#window.delete(id);
     this.#ports.done(this, entry);
     this.pump();
@@ -160,7 +160,7 @@ export class Session {
       }
       this.#window.set(id, entry);
       if (entry.seq <= this.maybeSent.upTo && this.maybeSent.entries-- > 0) entry.dup = true;
-      if (entry.released) line.send(encodePubrel(id));
+      if (entry.released) line.send(encodeAck(6, id));
       else this.#send(id, entry);
     }
     if (!this.isDurable) line.backlog = this.bytes;

@@ -116,6 +116,35 @@ const connecting: readonly Statement[] = [
 ];
 
 const wills: readonly Statement[] = [
+  {
+    clause: "MQTT-3.1.4-2",
+    says: "of many who connect at once with one id and keep their session, one stays",
+    async seen({ raw, client, broker }) {
+      const many = await Promise.all(Array.from({ length: 20 }, raw));
+      for (const one of many) one.send(connectPacket(kept("c")), subscribePacket(1, ["a", 1]));
+      await eventually(() => many.filter(({ isClosed }) => isClosed).length === 19 && broker.clients === 1);
+      // Nobody was refused: those who had an answer were let in.
+      expect(many.flatMap((one) => one.of(2).map(({ body }) => body[1]))).not.toContain(3);
+      await say(await client("w"), "a", "x");
+      const stays = many.find(({ isClosed }) => !isClosed);
+      await eventually(() => stays?.messages.length === 1);
+      expect(broker.figures.subscriptions).toBe(1);
+    },
+  },
+  {
+    clause: "MQTT-3.1.3-10",
+    says: "who takes over has his own will; the one before is published with its connection",
+    async seen({ client }) {
+      const watcher = await client("watcher", ["will", 1]);
+      const willing = (text: string) => ({ client: "c", clean: false, will: { topic: "will", text, qos: 1 } });
+      await client(willing("first"));
+      const second = await client(willing("second"));
+      await eventually(() => texts(watcher).length === 1);
+      second.socket.destroy();
+      await eventually(() => texts(watcher).length === 2);
+      expect(texts(watcher)).toEqual(["first", "second"]);
+    },
+  },
   ...([true, false] as const).map(
     (retain): Statement => ({
       clause: retain ? "MQTT-3.1.2-17" : "MQTT-3.1.2-16",
