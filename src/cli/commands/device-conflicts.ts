@@ -21,11 +21,11 @@ export const deviceConflicts = command({
     ["edgeadm device conflicts --site http://127.0.0.1:7080", "as the node knows them, also while the cloud is away"],
   ],
   async run({ args: { name }, options }, world) {
-    const { node, site, output } = options;
+    const { node, output } = options;
     await using source = await openDevices(options, world);
     const devices = name === undefined ? await source.list(world.signal) : [await source.get(name, world.signal)];
     const mine = devices.filter((device) => node === undefined || device.node === node);
-    const conflicts = conflictsOf(mine, site);
+    const conflicts = conflictsOf(mine, options);
     show(world, output, conflicts, () => conflictLines(conflicts, world.clock.now()));
   },
 });

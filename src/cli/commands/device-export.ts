@@ -83,7 +83,7 @@ async function templateOf(name: string, where: Where, world: World): Promise<Row
   const model = objects.find((one) => one.kind === "DeviceModel" && one.name === name);
   if (!model)
     throw new Fault("MODEL_UNKNOWN", `${name} is neither a DeviceModel in namespace ${where.namespace} nor a driver`, {
-      hint: `Drivers are ${Object.keys(table).join(", ")}; another namespace is named with --namespace.`,
+      hint: `Drivers are ${Object.keys(table).join(", ")}; --driver names others, --namespace another namespace.`,
     });
   const like = objects.find(({ kind, spec }) => kind === "Device" && spec.model === name);
   return deviceTemplate(model, await driverOf(table, String(model.spec.protocol)), like?.spec);

@@ -6,7 +6,7 @@ import { outputOption, show } from "../output.ts";
 import { readBytes, readText } from "../read-file.ts";
 import { table } from "../table.ts";
 import { parseCsv } from "../tags/csv.ts";
-import { changeRows, differenceOf } from "../tags/difference.ts";
+import { type Change, changeRows, differenceOf } from "../tags/difference.ts";
 import { type RowProblem, readTags } from "../tags/read.ts";
 import { isWorkbook, parseWorkbook } from "../tags/xlsx.ts";
 import { driverOption, withDriverOption } from "../third-party.ts";
@@ -58,8 +58,10 @@ export const deviceImport = command({
     const { objects, problems } = readTags(sheet, { prefix: options.modelPrefix, schemas, present });
     if (problems.length > 0) throw refusal(args.file, problems, options.output === "table" ? world : undefined);
     const changes = differenceOf(objects, present);
-    if (!options.dryRun) for (const change of changes) await cluster.apply(change, world.signal);
-    show(world, options.output, changes, () => table(["KIND", "NAME", "CHANGE", "FIELDS"], changeRows(changes)));
+    if (!options.dryRun) await cluster.apply(changes, world.signal);
+    show(world, options.output, changes.map(shown), () =>
+      table(["KIND", "NAME", "CHANGE", "FIELDS"], changeRows(changes)),
+    );
     if (options.dryRun) remark(world, "dry run: nothing was changed");
   },
 });
@@ -77,4 +79,8 @@ function tellProblems(file: string, problems: readonly RowProblem[], world: Worl
     remark(world, `${file}:${line}: ${column === undefined ? "" : `${column}: `}${message}`);
   const more = problems.length - MOST_PROBLEMS;
   if (more > 0) remark(world, `and ${more} more`);
+}
+
+function shown({ kind, name, change, fields, spec }: Change) {
+  return { kind, name, change, fields, spec };
 }

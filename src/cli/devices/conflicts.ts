@@ -15,12 +15,12 @@ export interface ConflictView extends NonNullable<PropertyView["conflict"]> {
 }
 
 /** The conflicts of devices, the latest first. */
-export function conflictsOf(devices: readonly DeviceView[], site: string | undefined): readonly ConflictView[] {
+export function conflictsOf(devices: readonly DeviceView[], where: Where): readonly ConflictView[] {
   const found = devices.flatMap(({ namespace, name, node, properties }) =>
     properties.flatMap(({ name: property, conflict }): readonly ConflictView[] => {
       if (!conflict) return [];
       const { rule, kept, lost } = conflict;
-      const set = ({ value }: typeof kept) => setCommand({ name, namespace, site }, property, value);
+      const set = ({ value }: typeof kept) => setCommand({ ...where, name, namespace }, property, value);
       const settle = rule === "manual" ? [set(kept), set(lost)] : [];
       return [{ namespace, device: name, node, property, ...conflict, settle }];
     }),
@@ -55,16 +55,22 @@ export function conflictLines(conflicts: readonly ConflictView[], nowMs: number)
   ];
 }
 
-interface Target {
-  readonly name: string;
-  readonly namespace: string | undefined;
+/** Where the devices were found: the options that lead there again. */
+interface Where {
   readonly site: string | undefined;
+  readonly kubeconfig: string | undefined;
 }
 
-function setCommand({ name, namespace, site }: Target, property: string, value: Value): string {
+interface Target extends Where {
+  readonly name: string;
+  readonly namespace: string | undefined;
+}
+
+function setCommand({ name, namespace, site, kubeconfig }: Target, property: string, value: Value): string {
   const where = [
     ...(namespace === undefined || namespace === "default" ? [] : ["-n", namespace]),
     ...(site === undefined ? [] : ["--site", site]),
+    ...(kubeconfig === undefined ? [] : ["--kubeconfig", kubeconfig]),
   ];
   const wish = `${property}=${typeof value === "string" ? value : JSON.stringify(value)}`;
   return ["edgeadm", "device", "set", name, wish, ...where].map(quoted).join(" ");

@@ -55,14 +55,16 @@ export function deviceLines(device: DeviceView, nowMs: number): readonly string[
 /** One line for each property. */
 export function propertyLines(properties: readonly PropertyView[], nowMs: number): readonly string[] {
   const head = ["PROPERTY", "VALUE", "UNIT", "QUALITY", "CHANGED", "DESIRED", "STATE"];
-  const rows = properties.map(({ name, value, unit, quality, reason, at, desired, state, refusal }) => [
+  const rows = properties.map(({ name, value, unit, quality, reason, at, desired, state, refusal, conflict }) => [
     name,
     showValue(value),
     unit ?? "",
     quality === undefined ? "-" : reason === undefined ? quality : `${quality}: ${reason}`,
     at === undefined ? "-" : `${age(nowMs - at)} ago`,
     showValue(desired).replace(/^-$/, ""),
-    [state ?? "", refusal ?? ""].filter((text) => text !== "").join(": "),
+    [state, refusal ?? (conflict?.rule === "manual" ? "cloud and site differ, see device conflicts" : undefined)]
+      .filter((text) => text !== undefined)
+      .join(": "),
   ]);
   return table(head, rows);
 }

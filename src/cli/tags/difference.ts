@@ -1,9 +1,11 @@
 /** What an import would change. Pure. */
 import { equal, type Value } from "#devices/value";
-import { type Part, partsOf, type Spec, type Tagged } from "./tagged.ts";
+import { finderOf, type Part, partsOf, type Spec, type Tagged } from "./tagged.ts";
 
 /** One object of an import, and what becomes of it. */
 export interface Change extends Tagged {
+  /** What the list says, without what is there already. */
+  readonly wanted: Spec;
   readonly change: "created" | "changed" | "unchanged";
   /** Paths in the spec that change; empty unless it is changed. */
   readonly fields: readonly string[];
@@ -14,13 +16,19 @@ export interface Change extends Tagged {
  * values, descriptions and other properties of a model, stays.
  */
 export function differenceOf(wanted: readonly Tagged[], present: readonly Tagged[]): readonly Change[] {
+  const find = finderOf(present);
   return wanted.map((one) => {
-    const old = present.find(({ kind, name }) => kind === one.kind && name === one.name);
-    if (!old) return { ...one, change: "created", fields: [] };
-    const spec = one.kind === "Device" ? mergedDevice(old.spec, one.spec) : mergedModel(old.spec, one.spec);
+    const old = find(one.kind, one.name);
+    if (!old) return { ...one, wanted: one.spec, change: "created", fields: [] };
+    const spec = merged(one.kind, old.spec, one.spec);
     const fields = fieldsOf(old.spec, spec);
-    return { ...one, spec, fields, change: fields.length === 0 ? "unchanged" : "changed" };
+    return { ...one, spec, wanted: one.spec, fields, change: fields.length === 0 ? "unchanged" : "changed" };
   });
+}
+
+/** A spec with what a list says of it. */
+export function merged(kind: Tagged["kind"], old: Spec, wanted: Spec): Spec {
+  return kind === "Device" ? mergedDevice(old, wanted) : mergedModel(old, wanted);
 }
 
 function mergedDevice(old: Spec, wanted: Spec): Spec {
@@ -32,7 +40,7 @@ function mergedDevice(old: Spec, wanted: Spec): Spec {
 
 /** A model with what a list adds to it and changes. */
 export function mergedModel(old: Spec, wanted: Spec): Spec {
-  const merged = (field: "properties" | "commands") => {
+  const parts = (field: "properties" | "commands") => {
     const [before, after] = [partsOf(old, field), partsOf(wanted, field)];
     const kept = before.map((part) => {
       const next = after.find(({ name }) => name === part.name);
@@ -42,7 +50,7 @@ export function mergedModel(old: Spec, wanted: Spec): Spec {
     const all = [...kept, ...after.filter(({ name }) => !before.some((part) => part.name === name))];
     return all.length === 0 ? {} : { [field]: all };
   };
-  return { ...old, ...wanted, ...merged("properties"), ...merged("commands") };
+  return { ...old, ...wanted, ...parts("properties"), ...parts("commands") };
 }
 
 function fieldsOf(old: Spec, spec: Spec): readonly string[] {

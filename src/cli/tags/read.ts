@@ -7,7 +7,7 @@ import { subjectsOf } from "./columns.ts";
 import { mergedModel } from "./difference.ts";
 import { Row, type RowProblem } from "./row.ts";
 import { isRemark, type Sheet } from "./sheet.ts";
-import { type Part, partsOf, type Spec, type Tagged } from "./tagged.ts";
+import { finderOf, type Part, partsOf, type Spec, type Tagged } from "./tagged.ts";
 
 export type { RowProblem };
 
@@ -35,8 +35,9 @@ export function readTags(sheet: Sheet, options: ReadOptions): Read {
   const wrong = headProblems(names, head.line);
   if (wrong.length > 0) return refused(wrong);
   const rows = rest.map((row) => new Row(names, row, sheet));
-  const models = modelsOf(rows, options);
-  const devices = devicesOf(rows, models, options);
+  const find = finderOf(options.present);
+  const models = modelsOf(rows, options, find);
+  const devices = devicesOf(rows, models, options.prefix, find);
   const found = rows.flatMap((row) => row.problems);
   if (found.length > 0) return refused(found);
   const listed = [...models.values()].filter(({ isListed }) => isListed);
@@ -62,6 +63,8 @@ function headProblems(names: readonly string[], line: number): readonly RowProbl
   ].map((message) => ({ line, message }));
 }
 
+type Find = ReturnType<typeof finderOf>;
+
 /** A model that a list speaks of. */
 interface Model {
   readonly name: string;
@@ -73,19 +76,27 @@ interface Model {
   readonly whole: Spec;
 }
 
-function modelsOf(rows: readonly Row[], options: ReadOptions): ReadonlyMap<string, Model> {
+function modelsOf(rows: readonly Row[], options: ReadOptions, find: Find): ReadonlyMap<string, Model> {
   const groups = Map.groupBy(
     rows.filter((row) => row.cell("model") !== ""),
     (row) => options.prefix + row.cell("model"),
   );
-  const models = [...groups].flatMap(([name, rows]) => modelOf(name, rows, options) ?? []);
+  const models = [...groups].flatMap(
+    ([name, rows]) => modelOf(rows, { name, schemas: options.schemas, old: find("DeviceModel", name)?.spec }) ?? [],
+  );
   return new Map(models.map((model) => [model.name, model]));
 }
 
-function modelOf(name: string, rows: readonly Row[], { schemas, present }: ReadOptions): Model | undefined {
-  const old = present.find((one) => one.kind === "DeviceModel" && one.name === name)?.spec;
+interface Known extends Pick<ReadOptions, "schemas"> {
+  readonly name: string;
+  /** As it is declared already. */
+  readonly old: Spec | undefined;
+}
+
+function modelOf(rows: readonly Row[], { name, schemas, old }: Known): Model | undefined {
   const protocol = rows.map((row) => row.cell("protocol")).find((cell) => cell !== "") ?? old?.protocol;
   const [first] = rows;
+  if (first) mustBeName("model", name, first);
   if (protocol === undefined) {
     const declares = rows.find((row) => row.declares || row.is("command"));
     if (declares) declares.say("protocol", "must not be empty");
@@ -98,7 +109,10 @@ function modelOf(name: string, rows: readonly Row[], { schemas, present }: ReadO
   const driver = schemas.get(String(protocol));
   if (!driver) {
     const row = rows.find((row) => row.cell("protocol") !== "") ?? first;
-    row?.say("protocol", `there is no driver ${protocol}, but ${[...schemas.keys()].join(", ")}`);
+    row?.say(
+      "protocol",
+      `there is no driver ${protocol}, but ${[...schemas.keys()].join(", ")}; --driver names others`,
+    );
     return undefined;
   }
   const properties = new Map<string, Part>();
@@ -164,7 +178,8 @@ function judge(spec: Spec, driver: Schemas, commands: readonly (readonly [Row, P
 function devicesOf(
   rows: readonly Row[],
   models: ReadonlyMap<string, Model>,
-  { prefix, present }: ReadOptions,
+  prefix: string,
+  find: Find,
 ): ReadonlyMap<string, Spec> {
   const groups = Map.groupBy(
     rows.filter((row) => row.is("device")),
@@ -172,22 +187,19 @@ function devicesOf(
   );
   const found = [...groups].flatMap(([name, rows]) => {
     const model = models.get(prefix + (rows[0]?.cell("model") ?? ""));
-    const old = present.find((one) => one.kind === "Device" && one.name === name);
+    const old = find("Device", name);
     const spec = model && deviceOf(rows, model, old?.spec, prefix);
     return spec ? [[name, spec] as const] : [];
   });
   return new Map(found);
 }
 
-const LONGEST_NAME = 63;
-
 /** A device of its rows; what is empty is as in the rows above, or as it is declared already. */
 function deviceOf(rows: readonly Row[], model: Model, old: Spec | undefined, prefix: string): Spec | undefined {
   const [first] = rows;
   if (!first) return undefined;
   const name = first.cell("device");
-  if (name.length > LONGEST_NAME || !/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(name))
-    first.say("device", `${name} is no name: lower-case letters, digits, '-' and '.'`);
+  mustBeName("device", name, first);
   const { driver } = model;
   const facts: Record<string, unknown> = {};
   const told = new Map<string, Row>();
@@ -220,6 +232,15 @@ function deviceOf(rows: readonly Row[], model: Model, old: Spec | undefined, pre
     }),
   );
   return { ...facts, ...(Object.keys(addresses).length > 0 ? { addresses } : {}) };
+}
+
+const LONGEST_NAME = 63;
+
+/** What a Kubernetes API takes. **Source:** RFC 1123, section 2.1; device names are topic levels, and are kept as short. */
+function mustBeName(column: "device" | "model", name: string, row: Row): void {
+  const isName = name.split(".").every((label) => /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(label));
+  if (name.length > LONGEST_NAME || !isName)
+    row.say(column, `${name} is no name: lower-case letters, digits, '-' and '.', at most ${LONGEST_NAME}`);
 }
 
 function isOf(field: string): (problem: Problem) => boolean {

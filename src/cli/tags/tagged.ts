@@ -14,3 +14,9 @@ export type Part = Spec & { readonly name: string };
 export function partsOf(spec: Spec | undefined, field: "properties" | "commands"): readonly Part[] {
   return (spec?.[field] ?? []) as readonly Part[];
 }
+
+/** Finds objects by kind and name. */
+export function finderOf(objects: readonly Tagged[]): (kind: Tagged["kind"], name: string) => Tagged | undefined {
+  const found = new Map(objects.map((one) => [`${one.kind}/${one.name}`, one]));
+  return (kind, name) => found.get(`${kind}/${name}`);
+}

@@ -60,8 +60,12 @@ describe("edgeadm device conflicts", () => {
 
     expect(await run("device", "conflicts")).toMatchObject({ out: "no conflicts\n" });
     const { out } = await run("device", "conflicts", "-n", "north");
-    expect(out).toContain("edgeadm device set valve-1 'mode=half open' -n north   # keep the site's");
-    expect(out).toContain("edgeadm device set valve-1 mode=off -n north   # take the cloud's");
+    expect(out).toContain(
+      `edgeadm device set valve-1 'mode=half open' -n north --kubeconfig ${kubeconfig}   # keep the site's`,
+    );
+    expect(out).toContain(
+      `edgeadm device set valve-1 mode=off -n north --kubeconfig ${kubeconfig}   # take the cloud's`,
+    );
     expect((await run("device", "conflicts", "-A", "--node", "site-a")).out).toMatch(/valve-1 +mode +manual/);
     expect(await run("device", "conflicts", "valve-9")).toMatchObject({ code: 1, out: "" });
   });
@@ -119,6 +123,14 @@ describe("what goes wrong is told by", () => {
     expect(JSON.parse(err)).toMatchObject({
       error: { code: "CONFIG_INVALID", problems: [{ line: 2, column: "model", message: expect.any(String) }] },
     });
+  });
+
+  test("device import, with how many it applied before the cluster refused", async () => {
+    const rows = ["model,protocol,property,type,address.formula", "sun,virtual,light,number,1"];
+    writeFileSync(join(dir.path, "sun.csv"), rows.join("\n"));
+    const { code, out, err } = await run("device", "import", join(dir.path, "sun.csv"), "-n", "nowhere");
+    expect([code, out]).toEqual([1, ""]);
+    expect(err).toMatch(/nowhere.* not found\nhint: 0 of 1 were applied; mend/);
   });
 
   test.each([

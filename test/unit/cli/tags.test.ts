@@ -140,6 +140,8 @@ describe("a list", () => {
     ["model,command,writes\nmeter,go,speed=1", "2 writes.speed: the model has no property speed"],
     ["model,command,writes,deadline\nmeter,go,limit=1,5", "2 deadline: "],
     ["model,command,address.method\nmeter,go,ns=1;i=1", "2 address: the modbus driver has no calls; use writes"],
+    ["device,model,node,link.host\nm..1,meter,site-a,plc", "2 device: m..1 is no name"],
+    ["model,protocol,property,type\nPump,modbus,speed,number", "2 model: Pump is no name"],
     ["device,model,telemetry.keep\nm-1,meter,all", "2 telemetry.keep: "],
     ["model,property,type\npump,speed,number", "2 protocol: must not be empty"],
     ["model,protocol,description\npump,modbus,new", "2 -: properties: "],
