@@ -15,8 +15,8 @@ import type { Transport } from "./transport.ts";
 
 /**
  * Opens a TLS connection to a device that is known by its authority, its pin, or both.
- * @throws {Fault} `LINK_LOST` when nobody is there, `CONFIG_INVALID` when a file can not be read, `IDENTITY_REFUSED`
- * when the device is not who it should be.
+ * @throws {Fault} `LINK_LOST` when nobody is there, `CONFIG_INVALID` when a file can not be read or the device is
+ * not who it should be.
  */
 export async function dialTls(link: LinkOf<"tls">, signal: AbortSignal): Promise<Transport> {
   const { host, port, tls } = link;
@@ -38,8 +38,15 @@ export async function dialTls(link: LinkOf<"tls">, signal: AbortSignal): Promise
     socket.on("error", () => {}).destroy();
     signal.throwIfAborted();
     if (Fault.is(cause)) throw cause;
-    const code = isCertificate(cause) ? "IDENTITY_REFUSED" : "LINK_LOST";
-    throw new Fault(code, `${host}:${port} makes no TLS connection (${reason(cause)})`, { cause, host, port });
+    const where = `${host}:${port}`;
+    if (isCertificate(cause))
+      throw new Fault(
+        "CONFIG_INVALID",
+        `link.tls: ${where} shows a certificate that is not trusted (${reason(cause)}): give the authority that signed it ` +
+          "in authorityFrom, or its own SHA-256 in pin",
+        { cause, host, port },
+      );
+    throw new Fault("LINK_LOST", `${where} makes no TLS connection (${reason(cause)})`, { cause, host, port });
   }
   return overSocket(socket, link);
 }
@@ -48,7 +55,11 @@ function checkPin(socket: TLSSocket, pin: string | undefined, where: string): vo
   if (pin === undefined) return;
   const shown = bare(socket.getPeerCertificate().fingerprint256);
   if (shown === bare(pin)) return;
-  throw new Fault("IDENTITY_REFUSED", `${where} shows the certificate ${shown}, the pin is ${bare(pin)}`, { shown });
+  throw new Fault(
+    "CONFIG_INVALID",
+    `link.tls.pin: ${where} shows the certificate ${shown}, the pin is ${bare(pin)}; if it was replaced, make that the pin`,
+    { shown },
+  );
 }
 
 function bare(fingerprint: string): string {

@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { deadline } from "#std/deadline";
 import { Fault } from "#std/fault";
-import { choose, isPasswordBare, type Presented, presentedBy } from "./endpoint.ts";
+import { describe } from "./certificate.ts";
+import { choose, isPasswordBare, offersOf, type Presented, presentedBy } from "./endpoint.ts";
 import type { Identity } from "./identity.ts";
 import type { OpcuaLink } from "./schema.ts";
 import {
@@ -54,7 +55,8 @@ export async function discover(
       return await client.getEndpoints();
     });
   } catch (cause) {
-    throw dialFault(cause, endpoint, signal);
+    signal.throwIfAborted();
+    throw Fault.is(cause) ? cause : absent(cause, endpoint);
   } finally {
     void hangUp(client);
   }
@@ -83,7 +85,8 @@ export async function dial(link: OpcuaLink, ports: DialPorts, signal: AbortSigna
     return { client, session };
   } catch (cause) {
     void hangUp(client);
-    throw dialFault(cause, url, signal);
+    signal.throwIfAborted();
+    throw Fault.is(cause) ? cause : dialFault(cause, { link, chosen, identity: ports.identity });
   }
 }
 
@@ -220,34 +223,83 @@ async function userOf({ user }: OpcuaLink, { UserTokenType }: Stack): Promise<Us
     return { type: UserTokenType.UserName, userName: user.name, password };
   }
   const [certificate, key] = await Promise.all([secret(user.certificateFrom.file), secret(user.keyFrom.file)]);
-  const text = certificate.toString("latin1").replaceAll(/-----(BEGIN|END) CERTIFICATE-----|\s/g, "");
-  const certificateData = Buffer.from(text, "base64");
+  const certificateData = stripped(certificate.toString("latin1"));
   return { type: UserTokenType.Certificate, certificateData, privateKey: key.toString("latin1") };
+}
+
+/** A certificate without the PEM around it. */
+function stripped(pem: string): Buffer {
+  return Buffer.from(pem.replaceAll(/-----(BEGIN|END) CERTIFICATE-----|\s/g, ""), "base64");
 }
 
 async function secret(path: string): Promise<Buffer> {
   try {
     return await readFile(path);
   } catch (cause) {
-    throw new Fault("PERMISSION_MISSING", `link.user: ${path} can not be read`, { cause });
+    const why = cause instanceof Error && "code" in cause ? ` (${cause.code})` : "";
+    throw new Fault("PERMISSION_MISSING", `link.user: ${path} can not be read by the node${why}`, { cause });
   }
 }
 
 const refusals = new Set(["BadUserAccessDenied", "BadIdentityTokenRejected", "BadIdentityTokenInvalid"]);
 
-/** Why there is no session. The stack's messages have many lines; the first says what happened. */
-function dialFault(cause: unknown, url: string, signal: AbortSignal): unknown {
-  if (signal.aborted) return signal.reason;
-  if (Fault.is(cause)) return cause;
-  const message = cause instanceof Error ? cause.message : String(cause);
-  const status = refusalOf(cause)?.name ?? /\bBad[A-Z]\w+/.exec(message)?.[0];
-  if (status && refusals.has(status)) return new Fault("CONFIG_INVALID", `link.user: ${url} says ${status}`, { cause });
-  if (/Cannot find (an Endpoint|USERNAME|CERTIFICATE)|user token policy/i.test(message))
-    return new Fault("CONFIG_INVALID", `link.user: ${url} does not take this kind of user`, { cause });
-  if (status === "BadSecurityChecksFailed" || status?.startsWith("BadCertificate"))
-    return new Fault("LINK_LOST", `${url} says ${status}: it may have to trust the certificate of this node first`, {
-      cause,
-    });
-  const why = status ?? /\bE[A-Z]{4,}\b/.exec(message)?.[0] ?? message.split("\n")[0];
+/** What was tried. */
+interface Tried {
+  readonly link: OpcuaLink;
+  readonly chosen: EndpointDescription;
+  readonly identity: Identity;
+}
+
+/** Why there is no session, and what leads to one. The stack's messages have many lines; the first says what happened. */
+function dialFault(cause: unknown, { link, chosen, identity }: Tried): Fault {
+  const { endpoint: url } = link;
+  const message = messageOf(cause);
+  const status = statusOf(cause);
+  if (status && refusals.has(status))
+    return new Fault("CONFIG_INVALID", `link.user: ${url} says ${status}: ${userAdvice(link)}`, { cause });
+  if (/Cannot find (an Endpoint|USERNAME|CERTIFICATE)|user token policy/i.test(message)) {
+    const taken = offersOf([chosen]).flatMap(({ users }) => users);
+    return new Fault(
+      "CONFIG_INVALID",
+      `link.user: ${url} does not take ${kindOf(link)}, but ${taken.join(", ") || "nobody"}`,
+      { cause },
+    );
+  }
+  if (status === "BadSecurityChecksFailed" || status?.startsWith("BadCertificate")) {
+    const { thumbprint, subject } = describe(stripped(identity.certificate));
+    return new Fault(
+      "LINK_LOST",
+      `${url} says ${status}: it may have to trust the certificate of this node first, ${subject}, SHA-1 ${thumbprint}; ` +
+        "look for it among those that the server has rejected",
+      { cause },
+    );
+  }
+  return absent(cause, url);
+}
+
+function absent(cause: unknown, url: string): Fault {
+  const message = messageOf(cause);
+  const why = statusOf(cause) ?? /\bE[A-Z]{4,}\b/.exec(message)?.[0] ?? message.split("\n")[0];
   return new Fault("LINK_LOST", `nobody answers at ${url} (${why})`, { cause });
+}
+
+function statusOf(cause: unknown): string | undefined {
+  return refusalOf(cause)?.name ?? /\bBad[A-Z]\w+/.exec(messageOf(cause))?.[0];
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
+/** Whom a link presents, as `device trust` and the server's offers have it. */
+function kindOf({ user }: OpcuaLink): string {
+  if (!user) return "anonymous";
+  return "name" in user ? "password" : "certificate";
+}
+
+function userAdvice({ user }: OpcuaLink): string {
+  if (!user) return "it takes no anonymous user, so give link.user";
+  if ("name" in user)
+    return `compare the name ${user.name}, the password in ${user.passwordFrom.file} and the user's rights with the server's`;
+  return `the server may have to trust the user's certificate in ${user.certificateFrom.file} first`;
 }

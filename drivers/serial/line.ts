@@ -45,8 +45,13 @@ export async function openLine(link: SerialLink, ports: Ports, signal: AbortSign
     signal.throwIfAborted();
     const text = reason(cause);
     if (/permission denied|EACCES/i.test(text))
-      throw new Fault("PERMISSION_MISSING", `${path} may not be opened by this user (${text})`, { cause, path });
-    throw new Fault("LINK_LOST", `${path} can not be opened (${text})`, { cause, path });
+      throw new Fault(
+        "PERMISSION_MISSING",
+        `${path} may not be opened by this user (${text}): make it a member of the port's group, often dialout`,
+        { cause, path },
+      );
+    const others = await othersOf(ports, path);
+    throw new Fault("LINK_LOST", `${path} can not be opened (${text})${others}`, { cause, path });
   }
 }
 
@@ -61,6 +66,14 @@ async function openServer(host: string, port: number, signal: AbortSignal): Prom
     throw new Fault("LINK_LOST", `nobody answers at ${name} (${reason(cause)})`, { cause, host, port });
   }
   return overStream(socket, { name, gapMs: 0, isRemote: true });
+}
+
+/** Which ports there are instead, in words. */
+async function othersOf(ports: Ports, path: string): Promise<string> {
+  const listed = await ports.list().catch(() => []);
+  if (listed.some((port) => port.path === path)) return "";
+  const paths = listed.map((port) => port.path);
+  return paths.length === 0 ? "; this machine has no serial port" : `; this machine has ${paths.join(", ")}`;
 }
 
 /** The present path of a USB adapter. */

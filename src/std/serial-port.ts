@@ -183,7 +183,11 @@ async function findUsb(usb: SerialSettings["usb"]): Promise<string> {
 
 function refusal(path: string, cause: Error): Fault {
   if (/permission denied|access denied/i.test(cause.message)) {
-    return new Fault("PERMISSION_MISSING", `${path} can not be opened: not allowed for this user`, { cause, path });
+    return new Fault(
+      "PERMISSION_MISSING",
+      `${path} may not be opened by this user: make it a member of the port's group, often dialout`,
+      { cause, path },
+    );
   }
   return new Fault("LINK_LOST", `${path} can not be opened (${cause.message})`, { cause, path });
 }

@@ -110,14 +110,18 @@ describe("users", () => {
   test("with a wrong password do not, and the password is nowhere in the fault", async () => {
     const user = { name: USER.name, passwordFrom: { file: join(folder, "wrong") } };
     const fault = await connect({ user, trust: { fingerprint } }).catch((error: Error) => error);
-    expect(fault).toMatchObject({ code: "CONFIG_INVALID", message: expect.stringMatching(/link\.user.*Bad/) });
+    const advice = /^link\.user: .* says Bad\w+: compare the name operator, the password in .*wrong and/;
+    expect(fault).toMatchObject({ code: "CONFIG_INVALID", message: expect.stringMatching(advice) });
     expect(JSON.stringify(fault)).not.toContain("guess");
   });
 
   test("without a password file are told which file is missing", async () => {
     const user = { name: USER.name, passwordFrom: { file: join(folder, "nowhere") } };
     const connecting = connect({ user, trust: { fingerprint } });
-    await expect(connecting).rejects.toMatchObject({ code: "PERMISSION_MISSING" });
+    await expect(connecting).rejects.toMatchObject({
+      code: "PERMISSION_MISSING",
+      message: expect.stringMatching(/link\.user: .*nowhere can not be read by the node \(ENOENT\)/),
+    });
   });
 
   test("who are anonymous do not come in where they are not wanted", async () => {
@@ -125,7 +129,7 @@ describe("users", () => {
     const connecting = connect({ trust: { fingerprint } }, strict);
     await expect(connecting).rejects.toMatchObject({
       code: "CONFIG_INVALID",
-      message: expect.stringContaining("link.user"),
+      message: expect.stringMatching(/link\.user: .* does not take anonymous, but password, certificate/),
     });
   });
 });

@@ -37,6 +37,29 @@ const ftdi = (path: string, serialNumber?: string): PortInfo => ({
   serialNumber,
 });
 
+describe("a port by its path", () => {
+  const failing = (message: string, list: readonly PortInfo[]) =>
+    serial({ ports: { list: async () => list, open: () => Promise.reject(new Error(message)) } });
+  const open = (driver: ReturnType<typeof serial>) =>
+    driver.connect(driver.link.parse({ path: "/dev/ttyUSB0" }), AbortSignal.timeout(5_000));
+
+  test("that is not there is told with those that are", async () => {
+    await expect(open(failing("No such file or directory", [ftdi("/dev/ttyUSB1")]))).rejects.toMatchObject({
+      code: "LINK_LOST",
+      message: expect.stringMatching(/ttyUSB0 can not be opened .*; this machine has \/dev\/ttyUSB1$/),
+    });
+    await expect(open(failing("No such file", []))).rejects.toThrow("this machine has no serial port");
+    await expect(open(failing("Cannot lock port", [ftdi("/dev/ttyUSB0")]))).rejects.toThrow(/Cannot lock port\)$/);
+  });
+
+  test("that this user may not open is told with the group that may", async () => {
+    await expect(open(failing("Permission denied, cannot open", []))).rejects.toMatchObject({
+      code: "PERMISSION_MISSING",
+      message: expect.stringContaining("dialout"),
+    });
+  });
+});
+
 describe("a port by its USB adapter", () => {
   const usb = { vendor: "0403", product: "6001" };
 
