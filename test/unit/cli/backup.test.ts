@@ -6,12 +6,14 @@ import { loadIdentity, saveIdentity } from "#edge/identity";
 import { Outbox } from "#edge/outbox";
 import { openStore } from "#edge/store";
 import { silent } from "#std/log";
+import { createAuthority } from "#std/x509";
 import { openChild } from "../../rigs/child.ts";
 import { eventually } from "../../rigs/eventually.ts";
 import { folder } from "../../rigs/folder.ts";
 import { fakeWorld } from "./fake-world.ts";
 
-const identity = { node: "site-a", tunnel: "wss://x:1", authority: "a", certificate: "c", key: "k" };
+const { certificate, key } = await createAuthority("site-a", 1);
+const identity = { node: "site-a", tunnel: "wss://x:1", authority: certificate, certificate, key };
 const LIMITS = { limitBytes: 1e9, limitMs: 1e15 };
 
 async function run(line: string) {
