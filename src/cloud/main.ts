@@ -29,6 +29,7 @@ import { openStore } from "./store.ts";
 import { openSink } from "./telemetry/open-sink.ts";
 import type { Environment } from "./telemetry/secret.ts";
 import type { Kept } from "./telemetry/sink.ts";
+import { SqliteSink } from "./telemetry/sqlite-sink.ts";
 import { Unheard } from "./telemetry/unheard.ts";
 import { goesOn } from "./tunnel/lineage.ts";
 import { openTunnel, type TunnelEvent } from "./tunnel/server.ts";
@@ -184,9 +185,12 @@ async function compose(options: CloudOptions, ports: CloudPorts, scope: Scope): 
     while (db.trouble?.code !== "DATABASE_CORRUPT") await clock.sleep(LOOK_MS, signal);
     throw db.trouble;
   });
+  // What was kept here before there was an engine goes when it is old, too.
+  const leftover = sinkConfig.kind === "sqlite" ? undefined : new SqliteSink(db);
   scope.run("retention", async (signal) => {
     for (;;) {
       try {
+        await leftover?.prune(retention, clock.now());
         await reports.prune(retention, clock.now());
         const untilMs = clock.now() - GAP_MS;
         for (const device of reports.ledger.devices(untilMs - 2 * PRUNE_MS, untilMs)) controller.touch(device);

@@ -19,6 +19,8 @@ export interface ReachOptions<C extends Connection> {
   readonly clock: Clock;
 }
 
+/** A network that swallows everything also swallows the goodbye. */
+const END_MS = 5_000;
 const AGAIN: Backoff = { firstMs: 200, longestMs: 15_000 };
 /** What no other try mends: somebody must change something. */
 const FATAL = ["CONFIG_INVALID", "VERSION_UNSUPPORTED"] as const;
@@ -132,9 +134,17 @@ export class Reach<C extends Connection> implements AsyncDisposable {
       this.#fail = undefined;
       // At an orderly end, what has begun may end; after a failure it ends with the connection.
       if (signal.aborted) await Promise.allSettled(this.#working);
-      await Promise.allSettled([connection[Symbol.asyncDispose]()]);
+      await this.#end(connection);
       await Promise.allSettled(this.#working);
     }
+  }
+
+  async #end(connection: C): Promise<void> {
+    const ended = new AbortController();
+    const late = this.#options.clock.sleep(END_MS, ended.signal);
+    await Promise.allSettled([Promise.race([connection[Symbol.asyncDispose](), late])]);
+    ended.abort();
+    await Promise.allSettled([late]);
   }
 }
 
