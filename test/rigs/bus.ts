@@ -19,6 +19,7 @@ export interface Script {
   readonly read?: (unit: number, property: string) => Raw | Promise<Raw>;
   readonly write?: (unit: number, property: string, raw: Raw) => void | Promise<void>;
   readonly connect?: () => void | Promise<void>;
+  readonly close?: () => void;
   readonly describe?: (unit: number) => Readonly<Record<string, string>> | Promise<never>;
 }
 
@@ -50,6 +51,10 @@ export interface BusRig extends AsyncDisposable {
 
 /** Never answers; ends with its signal, as a driver does when a device is silent. */
 export const silence = Symbol("silence");
+/** Never answers, and does not end with its signal either, as no driver should. */
+export const hang = Symbol("hang");
+/** Such a driver is left behind after this. */
+const GIVE_UP_MS = 50;
 
 /** A bus with a scripted driver, running. Station `unit` tells the devices apart. */
 export function busRig(script: (signal: AbortSignal) => Script, timeoutMs = 30): BusRig {
@@ -65,7 +70,11 @@ export function busRig(script: (signal: AbortSignal) => Script, timeoutMs = 30):
     for (const [i, { reported }] of twin.properties.entries())
       taken.set(`${twin.declared.name} ${twin.device?.properties[i]?.name}`, reported?.value);
   };
-  const bus = new Bus(driverOf(script, asked, ears), { timeoutMs }, { twins, visited, log, clock: systemClock });
+  const bus = new Bus(
+    driverOf(script, asked, ears),
+    { timeoutMs },
+    { twins, visited, log, clock: systemClock, giveUpMs: GIVE_UP_MS },
+  );
   const scope = new Scope();
   scope.run("bus", (signal) => bus.serve(signal));
   return {
@@ -103,6 +112,7 @@ function driverOf(
 ): Driver {
   const unitOf = (station: unknown) => (station as { unit: number }).unit;
   const answer = async <T>(made: T | Promise<T>, signal: AbortSignal): Promise<T> => {
+    if ((made as unknown) === hang) return await new Promise<never>(() => undefined);
     const aborted = new Promise<never>((_, reject) => {
       signal.addEventListener("abort", () => reject(signal.reason), { once: true });
     });
@@ -116,7 +126,7 @@ function driverOf(
     isPushed: (_station, address) => (address as { pushed?: boolean }).pushed === true,
     async connect(_link, signal) {
       asked.push("connect");
-      await script(signal).connect?.();
+      await answer(script(signal).connect?.(), signal);
       return {
         async read(station, points, signal) {
           asked.push(`read ${unitOf(station)}`);
@@ -147,6 +157,7 @@ function driverOf(
         },
         async [Symbol.asyncDispose]() {
           asked.push("close");
+          if ((script(signal).close?.() as unknown) === hang) await new Promise<never>(() => undefined);
         },
       } satisfies Connection;
     },

@@ -4,6 +4,7 @@ import { Fault } from "#std/fault";
 import { Scope } from "#std/scope";
 import type { DeviceTwin } from "../device-twin.ts";
 import { Circuit } from "./circuit.ts";
+import { endsWithin, GIVE_UP_MS, unlessHung } from "./hang.ts";
 import { exchangesWith, type Inspection, inspect, roundTripMs } from "./inspect.ts";
 import { Outcomes, type Ports } from "./outcomes.ts";
 import { Pushes } from "./pushes.ts";
@@ -123,15 +124,7 @@ export class Bus {
     while (!signal.aborted) {
       try {
         this.#circuit.connecting();
-        await using connection = await this.#connect(signal);
-        await using scope = new Scope(signal);
-        this.#connection = connection;
-        this.#circuit.up();
-        if (this.#circuit.failures === 0) log.info("link up", { protocol, devices: this.#schedule.devices.length });
-        const requests = requestsOn(connection, this.#driver, this.#link);
-        scope.run("work", (signal) => this.#work.serve(requests, signal));
-        scope.run("pushes", (signal) => this.#pushes.serve(connection, signal));
-        await scope.done();
+        await this.#serveLink(await this.#connect(signal), signal);
       } catch (error) {
         if (signal.aborted) return;
         // A driver that breaks its contract costs its link, not the node.
@@ -146,11 +139,34 @@ export class Bus {
     }
   }
 
-  async #connect(signal: AbortSignal): Promise<Connection> {
-    using limit = deadline(CONNECT_MS, signal);
+  /** Works on an open connection, and listens to it, until it is lost or the signal aborts; then closes it. */
+  async #serveLink(connection: Connection, signal: AbortSignal): Promise<void> {
+    const { log, giveUpMs = GIVE_UP_MS } = this.#ports;
+    const { protocol } = this.#driver;
+    const scope = new Scope(signal);
     try {
-      return await this.#driver.connect(this.#link, limit.signal);
+      this.#connection = connection;
+      this.#circuit.up();
+      if (this.#circuit.failures === 0) log.info("link up", { protocol, devices: this.#schedule.devices.length });
+      const requests = requestsOn(connection, this.#driver, this.#link, giveUpMs);
+      scope.run("work", (signal) => this.#work.serve(requests, signal));
+      scope.run("pushes", (signal) => this.#pushes.serve(connection, signal));
+      await unlessHung(scope.done(), scope.signal, 2 * giveUpMs);
+    } finally {
+      const closing = scope[Symbol.asyncDispose]().finally(() => connection[Symbol.asyncDispose]());
+      if (!(await endsWithin(closing, 2 * giveUpMs))) log.warn("link left behind, its driver hangs", { protocol });
+    }
+  }
+
+  async #connect(signal: AbortSignal): Promise<Connection> {
+    const { giveUpMs = GIVE_UP_MS } = this.#ports;
+    using limit = deadline(CONNECT_MS, signal);
+    const opening = this.#driver.connect(this.#link, limit.signal);
+    try {
+      return await unlessHung(opening, limit.signal, giveUpMs);
     } catch (error) {
+      // Given up while it opened: then nobody would ever close it.
+      opening.then((late) => late[Symbol.asyncDispose]()).catch(() => undefined);
       if (limit.expired) throw new Fault("LINK_LOST", `nobody answered within ${CONNECT_MS} ms`, { cause: error });
       throw error;
     }

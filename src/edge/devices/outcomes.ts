@@ -15,6 +15,8 @@ export interface Ports {
   readonly visited: (visit: Visit, taken: Taken) => void;
   readonly log: Log;
   readonly clock: Clock;
+  /** How long a driver may go on when it should give up. @default 3 s */
+  readonly giveUpMs?: number;
 }
 
 const ANSWERING: Health = { online: true, reason: "Answering", message: "the last visit was answered" };

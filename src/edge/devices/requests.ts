@@ -4,6 +4,7 @@ import type { CommandSpec } from "#devices/model";
 import type { Value } from "#devices/value";
 import { deadline } from "#std/deadline";
 import { Fault } from "#std/fault";
+import { unlessHung } from "./hang.ts";
 
 /**
  * What can be asked of the devices of an open link. Each request ends in time, so that who is silent costs its
@@ -24,8 +25,8 @@ export type Asked = Pick<Driver, "timeoutMs">;
 
 const DEFAULT_TIMEOUT_MS = 1_000;
 
-/** Asks on a connection. */
-export function requestsOn(connection: Connection, driver: Asked, link: unknown): Requests {
+/** Asks on a connection. @param giveUpMs - how long a driver may go on after its time; then its link is lost. */
+export function requestsOn(connection: Connection, driver: Asked, link: unknown, giveUpMs: number): Requests {
   const within = async <T>(
     device: Device,
     ms: number,
@@ -34,9 +35,9 @@ export function requestsOn(connection: Connection, driver: Asked, link: unknown)
   ) => {
     using limit = deadline(ms, signal);
     try {
-      return await ask(limit.signal);
+      return await unlessHung(ask(limit.signal), limit.signal, giveUpMs);
     } catch (error) {
-      if (!limit.expired || signal.aborted) throw error;
+      if (!limit.expired || signal.aborted || Fault.is(error, "LINK_LOST")) throw error;
       throw new Fault("DEVICE_TIMEOUT", `${device.name} did not answer within ${ms} ms`, { timeoutMs: ms });
     }
   };

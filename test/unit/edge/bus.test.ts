@@ -2,7 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import type { Raw } from "#devices/driver";
 import { Fault } from "#std/fault";
 import { boiler, setpoint, temperature } from "../../rigs/boiler.ts";
-import { type BusRig, busRig, silence } from "../../rigs/bus.ts";
+import { type BusRig, busRig, hang, silence } from "../../rigs/bus.ts";
 import { eventually } from "../../rigs/eventually.ts";
 import { propertyOf } from "../../rigs/twins.ts";
 
@@ -134,6 +134,43 @@ describe("a link", () => {
     await eventually(() => rig.count("connect") >= 3);
     expect(rig.twins.named("boiler-1").health).toMatchObject({ online: false, reason: "LINK_LOST" });
     expect(rig.log.of("link lost")).toHaveLength(1);
+  });
+});
+
+describe("a driver that hangs", () => {
+  const stuck = hang as unknown as Raw;
+
+  test("at a read costs its link, which comes back", async () => {
+    let isStuck = true;
+    await using rig = busRig(() => ({ read: () => (isStuck ? stuck : 21) }), 10);
+    rig.declare(device(1));
+    await eventually(() => rig.twins.named("boiler-1").health.reason === "LINK_LOST");
+    expect(rig.twins.named("boiler-1").health.message).toBe("the driver did not give up within 50 ms");
+    isStuck = false;
+    await eventually(() => rig.twins.named("boiler-1").health.online);
+  });
+
+  test("when it is closed is left behind", async () => {
+    let isLost = false;
+    const read = () => {
+      if (isLost) throw new Fault("LINK_LOST", "connection reset");
+      return 21;
+    };
+    await using rig = busRig(() => ({ read, close: () => hang as never }));
+    rig.declare(device(1));
+    await eventually(() => rig.twins.named("boiler-1").health.online);
+    isLost = true;
+    await eventually(() => rig.log.of("link left behind, its driver hangs").length > 0);
+    isLost = false;
+    await eventually(() => rig.twins.named("boiler-1").health.online);
+    expect(rig.count("connect")).toBeGreaterThan(1);
+  });
+
+  test("does not hold up the stop of the node", async () => {
+    const rig = busRig(() => ({ read: () => stuck, close: () => hang as never }), 10_000);
+    rig.declare(device(1));
+    await eventually(() => rig.count("read 1") === 1);
+    await rig[Symbol.asyncDispose]();
   });
 });
 
