@@ -1,19 +1,12 @@
-import { readFile } from "node:fs/promises";
 import { deadline } from "#std/deadline";
 import { Fault } from "#std/fault";
 import { describe } from "./certificate.ts";
 import { choose, isPasswordBare, offersOf, type Presented, presentedBy } from "./endpoint.ts";
 import type { Identity } from "./identity.ts";
 import type { OpcuaLink } from "./schema.ts";
-import {
-  type ClientSession,
-  type EndpointDescription,
-  type OPCUAClient,
-  refusalOf,
-  type Stack,
-  type UserIdentityInfo,
-} from "./stack.ts";
+import { type ClientSession, type EndpointDescription, type OPCUAClient, refusalOf, type Stack } from "./stack.ts";
 import type { TrustStore } from "./trust.ts";
+import { kindOf, stripped, userAdvice, userOf } from "./user.ts";
 
 /** What a dial needs besides the link. */
 export interface DialPorts {
@@ -216,31 +209,6 @@ function mustHidePassword(client: OPCUAClient, link: OpcuaLink, chosen: Endpoint
     throw new Fault("CONFIG_INVALID", `link.security: in mode ${security.mode} ${endpoint} takes passwords in clear`);
 }
 
-async function userOf({ user }: OpcuaLink, { UserTokenType }: Stack): Promise<UserIdentityInfo> {
-  if (!user) return { type: UserTokenType.Anonymous };
-  if ("name" in user) {
-    const password = (await secret(user.passwordFrom.file)).toString("utf8").replace(/\r?\n$/, "");
-    return { type: UserTokenType.UserName, userName: user.name, password };
-  }
-  const [certificate, key] = await Promise.all([secret(user.certificateFrom.file), secret(user.keyFrom.file)]);
-  const certificateData = stripped(certificate.toString("latin1"));
-  return { type: UserTokenType.Certificate, certificateData, privateKey: key.toString("latin1") };
-}
-
-/** A certificate without the PEM around it. */
-function stripped(pem: string): Buffer {
-  return Buffer.from(pem.replaceAll(/-----(BEGIN|END) CERTIFICATE-----|\s/g, ""), "base64");
-}
-
-async function secret(path: string): Promise<Buffer> {
-  try {
-    return await readFile(path);
-  } catch (cause) {
-    const why = cause instanceof Error && "code" in cause ? ` (${cause.code})` : "";
-    throw new Fault("PERMISSION_MISSING", `link.user: ${path} can not be read by the node${why}`, { cause });
-  }
-}
-
 const refusals = new Set(["BadUserAccessDenied", "BadIdentityTokenRejected", "BadIdentityTokenInvalid"]);
 
 /** What was tried. */
@@ -289,17 +257,4 @@ function statusOf(cause: unknown): string | undefined {
 
 function messageOf(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause);
-}
-
-/** Whom a link presents, as `device trust` and the server's offers have it. */
-function kindOf({ user }: OpcuaLink): string {
-  if (!user) return "anonymous";
-  return "name" in user ? "password" : "certificate";
-}
-
-function userAdvice({ user }: OpcuaLink): string {
-  if (!user) return "it takes no anonymous user, so give link.user";
-  if ("name" in user)
-    return `compare the name ${user.name}, the password in ${user.passwordFrom.file} and the user's rights with the server's`;
-  return `the server may have to trust the user's certificate in ${user.certificateFrom.file} first`;
 }
