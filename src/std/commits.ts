@@ -7,6 +7,10 @@ export interface Engine {
   /** Runs work in a transaction, or, within one, in a savepoint. */
   transaction<T>(work: () => T): T;
   readonly inTransaction: boolean;
+  /** Rows that were changed since the opening. */
+  readonly changes: number;
+  /** Writes something that changes nothing. */
+  touch(): void;
   /** Moves all that is in the log into the file, and begins the log anew. Throws when that did not work. */
   checkpoint(): void;
 }
@@ -25,6 +29,8 @@ interface Waiting {
 }
 
 const MEND_MS = 1_000;
+/** A disk that took nothing is tried this often, so that it is known to work again although nobody has anything to say. */
+const PROBE_MS = 1_000;
 /** Works that may wait for a disk that takes its time. */
 const MOST_WAITING = 20_000;
 
@@ -45,6 +51,8 @@ export class Commits {
   /** A sync failed: the system may call pages clean that are on no disk. */
   #isSuspect = false;
   #mendAtMs = 0;
+  #probe: NodeJS.Timeout | undefined;
+  #isProbed = false;
 
   constructor({ engine, watch, log }: CommitOptions) {
     this.#engine = engine;
@@ -70,12 +78,13 @@ export class Commits {
   now<T>(work: () => T): T {
     try {
       this.#mend();
+      const before = this.#engine.changes;
       const result = this.#engine.transaction(work);
       this.#syncNow();
-      this.#watch.took();
+      this.#took(before);
       return result;
     } catch (error) {
-      throw this.#watch.refused(error);
+      throw this.#refused(error);
     }
   }
 
@@ -90,6 +99,7 @@ export class Commits {
         settle(error);
       }
     }
+    clearTimeout(this.#probe);
     if (this.#file !== undefined) closeSync(this.#file);
     this.#file = undefined;
   }
@@ -103,16 +113,17 @@ export class Commits {
     this.#waiting = [];
     if (batch.length === 0) return;
     const refuse = (error: unknown) => {
-      const fault = this.#watch.refused(error);
+      const fault = this.#refused(error);
       for (const { reject } of batch) reject(fault);
     };
     try {
       this.#mend();
+      const before = this.#engine.changes;
       const settled = this.#transact(batch);
       this.#sync((error) => {
         if (error) refuse(error);
         else {
-          this.#watch.took();
+          this.#took(before);
           for (const settle of settled) settle();
         }
       });
@@ -137,6 +148,31 @@ export class Commits {
       }
     });
     return settled;
+  }
+
+  /** A commit that had nothing to write says nothing about the disk. */
+  #took(before: number): void {
+    if (this.#engine.changes > before || this.#isProbed) this.#watch.took();
+    this.#isProbed = false;
+  }
+
+  #refused(error: unknown): unknown {
+    const fault = this.#watch.refused(error);
+    if (this.#watch.trouble && this.#probe === undefined)
+      this.#probe = setTimeout(() => this.#tryDisk(), PROBE_MS).unref();
+    return fault;
+  }
+
+  #tryDisk(): void {
+    this.#probe = undefined;
+    if (!this.#watch.trouble) return;
+    const touch = () => {
+      this.#engine.touch();
+      this.#isProbed = true;
+    };
+    this.add(touch, 0).catch(() => {
+      this.#isProbed = false;
+    });
   }
 
   #sync(done: (error: unknown) => void): void {

@@ -242,10 +242,17 @@ function wrap(db: Sqlite.Database, { setAside, watch, commits }: Wrapped): Datab
 }
 
 function engineOf(db: Sqlite.Database): Engine {
+  const changes = db.prepare<[], { readonly count: number }>("select total_changes() as count");
   return {
     transaction: (work) => db.transaction(work)(),
     get inTransaction() {
       return db.inTransaction;
+    },
+    get changes() {
+      return changes.get()?.count ?? 0;
+    },
+    touch() {
+      db.pragma(`user_version = ${Number(db.pragma("user_version", { simple: true }))}`);
     },
     checkpoint() {
       const [row] = db.pragma("wal_checkpoint(TRUNCATE)") as { readonly busy: number }[];

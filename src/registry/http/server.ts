@@ -143,6 +143,8 @@ function parseUrl(url: string): { readonly path: string; readonly query: URLSear
 function failed(api: Api, request: Http2ServerRequest, error: unknown): Reply {
   if (error instanceof StatusError) return json(error.body(), error.code);
   if (Fault.is(error, "DISK_FULL")) return json(new StatusError(507, "InsufficientStorage", error.message).body(), 507);
+  if (Fault.is(error, "DISK_FAILED", "DATABASE_CORRUPT"))
+    return json(new StatusError(503, "ServiceUnavailable", error.message).body(), 503);
   if (error instanceof RangeError)
     return failed(api, request, badRequest("the body is too deep or too large to be handled"));
   if (api.signal.aborted)

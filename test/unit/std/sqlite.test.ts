@@ -186,3 +186,14 @@ test("a path that can not be opened is a missing permission and names itself", (
       expect.objectContaining({ code: "PERMISSION_MISSING", message: expect.stringContaining(path) }),
     );
 });
+
+test("a disk that took nothing is tried again, although nobody has anything to say", async () => {
+  using db = open();
+  const pages = Number(db.prepare<[], { page_count: number }>("pragma page_count").get()?.page_count);
+  const big = db.prepare<[number]>("insert into t values (?, zeroblob(1000000))");
+  db.exec(`pragma max_page_count = ${pages}`);
+  expect(() => db.commitNow(() => big.run(1))).toThrow(expect.objectContaining({ code: "DISK_FULL" }));
+  await db.commit(() => numbers(db));
+  expect(db.trouble).toMatchObject({ code: "DISK_FULL" });
+  await eventually(() => db.trouble === undefined);
+});
