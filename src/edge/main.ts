@@ -248,6 +248,6 @@ function measure(metrics: Metrics, { state, outbox, trouble }: Measured): void {
   metrics.gauge("edge_outbox_rows", "Rows that wait for the cloud.", () => outbox.rows);
   metrics.gauge("edge_outbox_bytes", "Bytes that wait for the cloud.", () => outbox.bytes);
   metrics.gauge("edge_outbox_dropped_total", "Rows that a limit dropped since the start.", () => outbox.dropped);
-  metrics.gauge("edge_disk_ok", "0 while the disk takes nothing.", () => (trouble() ? 0 : 1));
+  metrics.gauge("edge_disk_ok", "0 while the disk takes nothing.", () => (isDiskFault(trouble()) ? 0 : 1));
   metrics.gauge("edge_memory_bytes", "Resident memory of the process.", () => process.memoryUsage.rss());
 }

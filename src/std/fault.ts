@@ -56,6 +56,10 @@ export const faults = {
     retry: true,
     hint: "Check that the telemetry engine of the cloud runs and can be reached; nodes keep their rows meanwhile.",
   },
+  BROKER_LOST: {
+    retry: true,
+    hint: "Check mqtt.external and that broker; the node tells it its state when it is back.",
+  },
   OVERLOADED: { retry: true, hint: "Send less, or later; a limit protected the node." },
 } as const satisfies Record<string, { readonly retry: boolean; readonly hint: string }>;
 

@@ -43,6 +43,7 @@ const STATUS: { readonly [code in FaultCode]?: number } = {
   CLUSTER_UNREACHABLE: 503,
   TELEMETRY_UNREACHABLE: 503,
   UPLINK_LOST: 503,
+  BROKER_LOST: 503,
 };
 
 /** Starts an HTTP server. A fault answers as problem+json (RFC 9457) with its code and hint, a bug as a bare 500. */

@@ -1,4 +1,5 @@
 import type { Clock } from "#std/clock";
+import { Fault } from "#std/fault";
 import type { Log } from "#std/log";
 import type { Broker } from "../broker/broker.ts";
 import type { ExternalConfig } from "../broker/config.ts";
@@ -32,6 +33,7 @@ export async function openExternalBroker(
   const sent: [number, number, number] = [0, 0, 0];
   const received: [number, number, number] = [0, 0, 0];
   let connects = 0;
+  let reason = "it has not answered yet";
 
   const remote = openRemote(config, {
     clientId: config.clientId ?? `skerry-${node}`,
@@ -39,6 +41,7 @@ export async function openExternalBroker(
     log,
     changed(now) {
       state(now);
+      reason = now.reason ?? reason;
       if (!now.online) return;
       connects++;
       for (const [topic, text] of retained) say(topic, text, true);
@@ -104,7 +107,9 @@ export async function openExternalBroker(
       },
     },
     // Users, rights and disk are the other broker's.
-    trouble: undefined,
+    get trouble() {
+      return remote.isConnected ? undefined : new Fault("BROKER_LOST", `${config.url} is away: ${reason}`);
+    },
     reload: async () => {},
     [Symbol.asyncDispose]: () => remote[Symbol.asyncDispose](),
   };

@@ -38,7 +38,7 @@ export interface Broker extends Endpoint, AsyncDisposable {
   inject(publication: Publication): Promise<void>;
   /** What it counted. */
   readonly figures: BrokerFigures;
-  /** Why its disk takes nothing; undefined while it does. */
+  /** Why it can not do its work: its disk, or the broker that is in its place. */
   readonly trouble: Fault | undefined;
   /** Where else it listens. */
   readonly endpoints: readonly Endpoint[];

@@ -35,12 +35,14 @@ test("another broker is the site's: state comes back after its outage, wishes re
     }
     await far[Symbol.asyncDispose]();
     await eventually(() => broker.clients === 0);
+    expect(broker.trouble?.code).toBe("BROKER_LOST");
     broker.publishText("state/a", "2", true);
     broker.publishText("event/a", "lost", false);
     await eventually(() => broker.figures.dropped.get("offline") === 1);
     far = await openBroker({ host: "127.0.0.1", port, log: silent, dataDir, acl });
     using client = await join(port, { client: "c" }, ["state/#", 0]);
     await eventually(() => client.messages.some(({ text }) => text === "2"));
+    expect(broker.trouble).toBeUndefined();
     end.abort();
     await reading;
   } finally {
