@@ -61,6 +61,7 @@ describe("edgeadm device", () => {
       expect(out).toMatch(/visits? in a row missed/);
       expect(out).toContain("< no answer");
       expect(out).toMatch(/\nHint +The device is silent/);
+      return true;
     });
   });
 
