@@ -73,7 +73,7 @@ async function othersOf(ports: Ports, path: string): Promise<string> {
   const listed = await ports.list().catch(() => []);
   if (listed.some((port) => port.path === path)) return "";
   const paths = listed.map((port) => port.path);
-  return paths.length === 0 ? "; this machine has no serial port" : `; this machine has ${paths.join(", ")}`;
+  return paths.length === 0 ? "; this machine shows no serial port" : `; this machine shows ${paths.join(", ")}`;
 }
 
 /** The present path of a USB adapter. */
@@ -140,5 +140,7 @@ export function overStream(stream: Duplex, { name, gapMs, isRemote }: Pick<Line,
 
 function reason(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause);
-  return "code" in cause && typeof cause.code === "string" ? cause.code : cause.message;
+  if ("code" in cause && typeof cause.code === "string") return cause.code;
+  // As serialport puts it: "Error: No such file or directory, cannot open /dev/ttyUSB0".
+  return cause.message.replace(/^Error: /, "").replace(/, cannot open .*$/i, "");
 }

@@ -128,7 +128,7 @@ export function tell({ request, answer, error, note }: SerialExchange): Told {
   const asked = request ? `send ${show(request.toString("latin1"))}` : answer ? "by itself" : "wait for a frame";
   if (!answer) return { asked, said: error ?? "nothing" };
   if (answer.length === 0) return { asked, said: "no answer is due" };
-  return { asked, said: `${show(answer.toString("latin1"))}${note === undefined ? "" : `, ${note}`}` };
+  return { asked, said: `${note === undefined ? "" : `${note}: `}${show(answer.toString("latin1"))}` };
 }
 
 function verdict(

@@ -120,12 +120,12 @@ function exchangeOf(label: string, exchange: ExchangeView, nowMs: number): reado
   const came = outcome === "unanswered" ? "no answer" : bytes(answer ?? "");
   const words = error ?? said;
   // What has no bytes has words instead.
-  const heard = outcome !== "unanswered" && answer === undefined ? (words ?? "an answer") : came;
+  const heard = outcome !== "unanswered" && answer === undefined ? shorten(words ?? "an answer") : came;
   return [
     labelled(label, `${age(nowMs - at)} ago${asked === undefined ? "" : `, ${asked}`}`),
     ...(request === undefined ? [] : [labelled("", `> ${bytes(request)}`)]),
-    ...(heard === "" ? [] : [labelled("", `< ${shorten(heard)}${after}`)]),
-    ...(words === undefined || words === heard ? [] : [labelled("", `  ${shorten(words)}`)]),
+    ...(heard === "" ? [] : [labelled("", `< ${heard}${after}`)]),
+    ...(words === undefined || came !== heard ? [] : [labelled("", `  ${shorten(words)}`)]),
   ];
 }
 

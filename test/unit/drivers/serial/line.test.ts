@@ -44,11 +44,15 @@ describe("a port by its path", () => {
     driver.connect(driver.link.parse({ path: "/dev/ttyUSB0" }), AbortSignal.timeout(5_000));
 
   test("that is not there is told with those that are", async () => {
-    await expect(open(failing("No such file or directory", [ftdi("/dev/ttyUSB1")]))).rejects.toMatchObject({
+    await expect(
+      open(failing("Error: No such file or directory, cannot open /dev/ttyUSB0", [ftdi("/dev/ttyUSB1")])),
+    ).rejects.toMatchObject({
       code: "LINK_LOST",
-      message: expect.stringMatching(/ttyUSB0 can not be opened .*; this machine has \/dev\/ttyUSB1$/),
+      message: expect.stringMatching(
+        /ttyUSB0 can not be opened \(No such file or directory\); this machine shows \/dev\/ttyUSB1$/,
+      ),
     });
-    await expect(open(failing("No such file", []))).rejects.toThrow("this machine has no serial port");
+    await expect(open(failing("No such file", []))).rejects.toThrow("this machine shows no serial port");
     await expect(open(failing("Cannot lock port", [ftdi("/dev/ttyUSB0")]))).rejects.toThrow(/Cannot lock port\)$/);
   });
 

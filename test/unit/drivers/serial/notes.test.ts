@@ -70,7 +70,7 @@ describe("the exchanges of a serial line", () => {
     expect(await read(connection, scaleStation, [weight])).toEqual([123.45]);
     const [exchange] = connection.exchanges ?? [];
     expect(exchange).toMatchObject({ request: Buffer.from("\x1bP\r\n"), answer: Buffer.from(print(pan)) });
-    expect(told(connection)).toEqual([{ asked: 'send "\\eP\\r\\n"', said: '"+   123.45 g  \\r\\n", 1 frame' }]);
+    expect(told(connection)).toEqual([{ asked: 'send "\\eP\\r\\n"', said: '1 frame: "+   123.45 g  \\r\\n"' }]);
   });
 
   test("say that the checksum is right, and show a frame whose checksum is not", async () => {
@@ -83,7 +83,7 @@ describe("the exchanges of a serial line", () => {
       ["ANSWER_INVALID"],
     ]);
     expect(told(connection)).toEqual([
-      { asked: 'send "A\\r\\n"', said: '"$A=1*4D\\r\\n", 1 frame, the checksum is right' },
+      { asked: 'send "A\\r\\n"', said: '1 frame, the checksum is right: "$A=1*4D\\r\\n"' },
       {
         asked: 'send "A\\r\\n"',
         said: '"$A=1*00\\r\\n"',
