@@ -21,6 +21,8 @@ export const noPostgres = initdb && postgres ? undefined : "PostgreSQL (initdb, 
 export interface PostgresServer extends Server {
   /** For the user `skerry`, who needs the password `secret` when it is `guarded`. */
   url(database?: string, port?: number): string;
+  /** Folder of its socket, where the user `owner` needs no password. */
+  readonly socket: string;
   /** Asks as the one who owns everything, who needs no password. */
   query<R extends object>(text: string, database?: string): Promise<R[]>;
 }
@@ -82,6 +84,7 @@ export async function openPostgresServer({ isGuarded, tls, settings = [] }: Post
   await query("create database skerry owner skerry");
   return {
     ...server,
+    socket: folder.path,
     query,
     url: (database = "skerry", at = port) => `postgres://skerry@127.0.0.1:${at}/${database}`,
     async [Symbol.asyncDispose]() {
