@@ -9,6 +9,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
+import { compileShim, openShim, type Rule, whyNoShim } from "../rigs/faults/shim.ts";
 import { folder } from "../rigs/folder.ts";
 import { freePort } from "../rigs/free-port.ts";
 import { type Child, openChild } from "./child.ts";
@@ -52,6 +53,11 @@ writeFileSync(
   }),
 );
 
+const noShim = whyNoShim();
+if (noShim) console.log(`the disks stay whole: ${noShim}`);
+else compileShim(dir.path);
+const shims = noShim ? undefined : { edge: openShim(dir.path, "edge"), cloud: openShim(dir.path, "cloud") };
+
 /** A process that comes back, and what it said on standard error. */
 class Role {
   process: ChildProcess | undefined;
@@ -65,10 +71,12 @@ class Role {
   start(): void {
     const child = spawn(process.execPath, [...flags, "run", this.name, "--config", files[this.name]], {
       stdio: ["ignore", "ignore", "pipe"],
+      env: { ...process.env, ...shims?.[this.name].env },
     });
     child.stderr?.on("data", (chunk: Buffer) => {
       for (const line of chunk.toString().split("\n"))
-        if (/"level":(50|60)|rejection|Error:/.test(line)) this.complaints.push(line.slice(0, 300));
+        if (/"level":(50|60)|rejection|Error:/.test(line) && !/the disk takes nothing/.test(line))
+          this.complaints.push(line.slice(0, 300));
     });
     this.process = child;
   }
@@ -111,7 +119,23 @@ await apply();
 await until("values", async () => (await nodeState()).devicesOnline === UNITS);
 console.log(`running ${MINUTES} min: ${UNITS} devices, ${(UNITS * PROPERTIES * 10).toLocaleString("en")} values/s`);
 
+const full = { op: "write", match: ".db", action: "fail", error: "ENOSPC" } as const;
+const broken = { op: "sync", match: ".db", action: "fail", error: "EIO" } as const;
+const slow = { op: "sync", match: ".db", action: "delay", delayMs: 500 } as const;
+const disk = (role: "edge" | "cloud", rule: Rule) => async () => {
+  shims?.[role].set(rule);
+  await delay(5_000);
+  shims?.[role].set();
+};
+const diskFaults: Record<string, () => Promise<void>> = {
+  "fill the node's disk": disk("edge", full),
+  "break the node's disk": disk("edge", broken),
+  "slow the node's disk": disk("edge", slow),
+  "fill the cloud's disk": disk("cloud", full),
+  "break the cloud's disk": disk("cloud", broken),
+};
 const faults: Record<string, () => Promise<void>> = {
+  ...(shims ? diskFaults : {}),
   "kill the node": () => restart(edge, "SIGKILL"),
   "kill the cloud": () => restart(cloud, "SIGKILL"),
   "end the node": () => restart(edge, "SIGTERM"),
@@ -139,7 +163,7 @@ for (let round = 0; Date.now() < end; round++) {
   samples.push({ at: Date.now(), edge: one?.rss ?? 0, cloud: other?.rss ?? 0, handles: one?.handles ?? 0 });
   const state = await nodeState().catch(() => undefined);
   console.log(
-    `${String(round + 1).padStart(3)} ${name.padEnd(16)} edge ${one?.rss.toFixed(0)} MiB, ${one?.handles} files; ` +
+    `${String(round + 1).padStart(3)} ${name.padEnd(22)} edge ${one?.rss.toFixed(0)} MiB, ${one?.handles} files; ` +
       `cloud ${other?.rss.toFixed(0)} MiB, ${other?.handles} files; backlog ${state?.backlog}, online ${state?.devicesOnline}`,
   );
 }
