@@ -68,7 +68,12 @@ function cellOf(cell: string): string | number | null {
   return Number.isFinite(number) && isKept && String(number) === cell ? number : escaped(cell);
 }
 
-/** Workbooks take `_x0041_` for a letter by its code. */
+/**
+ * Workbooks take `_x0041_` for a letter by its code. The packages look texts up in plain objects, where some names seem to
+ * be there already, such as `constructor`: those are written with a letter by its code.
+ */
 function escaped(cell: string): string {
-  return cell.replace(/_(?=x[0-9a-f]{4}_)/gi, "_x005F_");
+  const text = cell.replace(/_(?=x[0-9a-f]{4}_)/gi, "_x005F_");
+  if (!(text in Object.prototype)) return text;
+  return `_x${text.charCodeAt(0).toString(16).padStart(4, "0")}_${text.slice(1)}`;
 }
