@@ -37,7 +37,7 @@ export const request = z.union([
 /** What is answered, or published. */
 export const answer = z.union([
   z.strictObject({ values: z.array(said) }),
-  z.strictObject({ publish: nodes, values: z.array(said) }),
+  z.strictObject({ publish: nodes, isRead: z.literal(true).optional(), values: z.array(said) }),
   z.strictObject({ done: z.literal(true) }),
   z.strictObject({ result: value }),
   failure,
@@ -61,9 +61,9 @@ export function saidOf(readings: readonly Reading[]): Content {
   return { values: readings.map(saidOfReading) };
 }
 
-/** What was published. */
-export function publishedOf(points: Points, readings: readonly Reading[]): Content {
-  return { publish: nodesOf(points), values: readings.map(saidOfReading) };
+/** What was published, or read because the server has no room to watch it. */
+export function publishedOf(points: Points, readings: readonly Reading[], isRead: boolean): Content {
+  return { publish: nodesOf(points), ...(isRead ? { isRead } : {}), values: readings.map(saidOfReading) };
 }
 
 /** What was to be written. */
@@ -130,11 +130,17 @@ export function tell({ request: asked, answer: got, error }: Exchange): Told {
 
 function tellRequest(content: Content | undefined, got: Content | undefined): string {
   const { data } = request.safeParse(content);
-  if (!data) return answer.safeParse(got).data ? "Publish, by itself" : "nothing";
+  if (!data) return tellPublish(got);
   if ("read" in data) return `Read of ${items(data.read)}`;
   if ("subscribe" in data) return `CreateMonitoredItems of ${items(data.subscribe)}`;
   if ("write" in data) return `Write of ${JSON.stringify(data.integer ?? data.raw)} to ${data.write}`;
   return `Call of ${data.call} with ${data.args.length === 0 ? "nothing" : JSON.stringify(data.args).slice(1, -1)}`;
+}
+
+function tellPublish(got: Content | undefined): string {
+  const { data } = answer.safeParse(got);
+  if (!data || !("publish" in data)) return "nothing";
+  return data.isRead ? `Read of ${items(data.publish)}, which the server has no room to watch` : "Publish, by itself";
 }
 
 function tellAnswer(content: Content): string {

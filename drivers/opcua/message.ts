@@ -1,10 +1,11 @@
 /** What the node and the thread of the stack say to each other. Both are of one program, so there is no version in it. */
-import type { Point, Pushed, Raw, Reading } from "#devices/driver";
+import type { Point, Raw, Reading } from "#devices/driver";
 import type { Value } from "#devices/value";
 import { Fault, type FaultCode } from "#std/fault";
 import type { Patience } from "./line.ts";
 import type { OpcuaAddress, OpcuaCommand, OpcuaLink, OpcuaStation } from "./schema.ts";
 import type { Decision } from "./trust.ts";
+import type { Watched } from "./watch.ts";
 
 /** Points are sent once, and named by their number from then on: 10,000 of them are polled every second. */
 export interface Points {
@@ -78,6 +79,8 @@ export interface PackedBatch extends Packed {
   readonly indexes: Uint32Array;
   /** Places of those before which others were dropped; usually none. */
   readonly lossy: ReadonlySet<number>;
+  /** Whether they were read for want of room to watch them. */
+  readonly isRead: boolean;
 }
 
 export function pack(readings: readonly Reading[]): Packed {
@@ -106,15 +109,16 @@ export function unpack({ raws, at, doubts, faults }: Packed): readonly Reading[]
   });
 }
 
-export function packBatch(batch: readonly Pushed[]): PackedBatch {
+export function packBatch(batch: readonly Watched[]): PackedBatch {
   const indexes = Uint32Array.from(batch, ({ index }) => index);
   const lossy = new Set(batch.flatMap(({ lost }, place) => (lost ? place : [])));
-  return { ...pack(batch.map(({ reading }) => reading)), indexes, lossy };
+  const isRead = batch[0]?.isRead === true;
+  return { ...pack(batch.map(({ reading }) => reading)), indexes, lossy, isRead };
 }
 
-export function unpackBatch({ indexes, lossy, ...packed }: PackedBatch): readonly Pushed[] {
+export function unpackBatch({ indexes, lossy, isRead, ...packed }: PackedBatch): readonly Watched[] {
   return unpack(packed).map((reading, i) => {
-    const pushed = { index: indexes[i] ?? 0, reading };
+    const pushed = { index: indexes[i] ?? 0, reading, ...(isRead ? { isRead } : {}) };
     return lossy.has(i) ? { ...pushed, lost: true } : pushed;
   });
 }

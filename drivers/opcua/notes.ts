@@ -2,6 +2,7 @@ import type { Connection, Content, Exchange, Point, Pushed, Reading } from "#dev
 import { Fault } from "#std/fault";
 import { askedOf, calledOf, errorOf, publishedOf, refusedOf, saidOf, writtenOf } from "./exchange.ts";
 import type { OpcuaAddress, OpcuaCommand, OpcuaStation } from "./schema.ts";
+import type { Watched } from "./watch.ts";
 
 /** Exchanges that are kept for whoever wants to know why. */
 const KEPT_EXCHANGES = 32;
@@ -134,8 +135,9 @@ function ofPushed(points: Points, batch: readonly Pushed[]): Came {
   return ofReadings(pointsOf(points, batch), readingsOf(batch));
 }
 
-function published(points: Points, batch: readonly Pushed[]): Came {
-  const answer = () => publishedOf(pointsOf(points, batch), readingsOf(batch));
+function published(points: Points, batch: readonly Watched[]): Came {
+  const isRead = batch[0]?.isRead === true;
+  const answer = () => publishedOf(pointsOf(points, batch), readingsOf(batch), isRead);
   const isBad = batch.some(({ reading }) => !reading.ok);
   const error = isBad ? errorOf(pointsOf(points, batch), readingsOf(batch)) : undefined;
   return { answer, readings: batch.length, error };

@@ -9,6 +9,12 @@ import type { OpcuaStation } from "./schema.ts";
 import { isOverflow, readingOf } from "./status.ts";
 import { openSubscription } from "./subscription.ts";
 
+/** What came of a watch. */
+export interface Watched extends Pushed {
+  /** True when it was read, because the server has no room to watch it. A batch is all of one kind. */
+  readonly isRead?: boolean;
+}
+
 /** Values that may wait for the reader. Beyond it they are let go and everything is read anew: the truth, not the past. */
 const MOST_WAITING = 100_000;
 
@@ -24,7 +30,7 @@ export async function* watchItems(
   items: readonly Item[],
   now: () => number,
   signal: AbortSignal,
-): AsyncGenerator<readonly Pushed[], void, void> {
+): AsyncGenerator<readonly Watched[], void, void> {
   const bell = new Bell();
   let waiting: Pushed[] = [];
   let isStale = true;
@@ -83,7 +89,7 @@ export async function* watchItems(
         readAtMs = performance.now() + everyMs;
         const asked = unwatched.flatMap((i) => items[i] ?? []);
         const readings = await readItems(line, asked, now, signal);
-        yield readings.map((reading, i) => ({ index: unwatched[i] ?? 0, reading }));
+        yield readings.map((reading, i) => ({ index: unwatched[i] ?? 0, reading, isRead: true }));
         continue;
       }
       const batch = waiting;

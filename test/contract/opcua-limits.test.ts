@@ -106,6 +106,8 @@ describe("a server without room", () => {
     sample.setMoving(9);
     await eventually(() => watcher.saw(2, 9));
     expect(watcher.saw(3, 0)).toBe(true);
+    const told = connection.exchanges?.map((it) => driver.tell?.(it).asked);
+    expect(told).toContain("Read of 2 items: s=Moving, s=First, which the server has no room to watch");
     await watcher.end();
   });
 });
