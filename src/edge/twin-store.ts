@@ -1,3 +1,4 @@
+import type { Identity } from "#devices/status";
 import type { PropertyTwin } from "#devices/twin";
 import type { Database } from "#std/sqlite";
 import type { DeviceTwin } from "./device-twin.ts";
@@ -5,11 +6,14 @@ import type { DeviceTwin } from "./device-twin.ts";
 /** What is known of a device, by the names of its properties. */
 export interface Known {
   readonly lastSeen: number | undefined;
+  /** What it said of itself last. */
+  readonly identity: Identity | undefined;
   readonly properties: ReadonlyMap<string, PropertyTwin>;
 }
 
 interface Saved {
   readonly lastSeen?: number;
+  readonly identity?: Identity;
   readonly properties?: Readonly<Record<string, NonNullable<PropertyTwin["reported"]>>>;
 }
 
@@ -46,26 +50,26 @@ export class TwinStore {
   load(uid: string): Known {
     const properties = new Map<string, PropertyTwin>();
     const report = this.#sql.report.get(uid);
-    const { lastSeen, properties: reports = {} } = report ? (JSON.parse(report.json) as Saved) : {};
+    const { lastSeen, identity, properties: reports = {} } = report ? (JSON.parse(report.json) as Saved) : {};
     for (const [name, reported] of Object.entries(reports)) {
       const doubt = { quality: "uncertain", reason: "not read since the node started" } as const;
       properties.set(name, { reported: reported.quality === "good" ? { ...reported, ...doubt } : reported });
     }
     for (const { property, json } of this.#sql.wishes.all(uid))
       properties.set(property, { ...properties.get(property), ...(JSON.parse(json) as PropertyTwin) });
-    return { lastSeen, properties };
+    return { lastSeen, identity, properties };
   }
 
   saveWish({ declared }: DeviceTwin, property: string, { desired, heard, conflict }: PropertyTwin): void {
     this.#sql.setWish.run(declared.uid, property, JSON.stringify({ desired, heard, conflict }));
   }
 
-  saveReport({ declared, device, lastSeen, properties }: DeviceTwin): void {
+  saveReport({ declared, device, lastSeen, identity, properties }: DeviceTwin): void {
     const reports = device?.properties.flatMap(({ name }, i) => {
       const reported = properties[i]?.reported;
       return reported ? [[name, reported] as const] : [];
     });
-    const saved = { lastSeen, properties: Object.fromEntries(reports ?? []) };
+    const saved = { lastSeen, identity, properties: Object.fromEntries(reports ?? []) };
     this.#sql.setReport.run(declared.uid, JSON.stringify(saved));
   }
 

@@ -90,7 +90,7 @@ export class Twins {
     const isBack = !old?.device;
     const isMoved = !old?.device || !runs || !isSamePlace(old.device, runs);
     const left = [...(old?.indexOf.keys() ?? [])].filter((property) => !names.includes(property));
-    const newcomer = { link: undefined, identity: undefined };
+    const newcomer = { link: undefined, identity: old?.device ? undefined : known.identity };
     const twin: DeviceTwin = old
       ? Object.assign(old, state, isMoved ? newcomer : {})
       : { ...state, ...newcomer, lastSeen: known.lastSeen, seq: this.#store.loadSeq(uid) };
@@ -314,9 +314,9 @@ function reportedOf(twin: PropertyTwin | undefined): Pick<PropertyTwin, "reporte
   return twin?.reported ? { reported: twin.reported } : {};
 }
 
-function knownOf({ device, properties, lastSeen }: DeviceTwin): Known {
+function knownOf({ device, properties, lastSeen, identity }: DeviceTwin): Known {
   const names = device?.properties ?? [];
-  return { lastSeen, properties: new Map(names.map(({ name }, i) => [name, properties[i] ?? {}])) };
+  return { lastSeen, identity, properties: new Map(names.map(({ name }, i) => [name, properties[i] ?? {}])) };
 }
 
 /** A wish of the cloud that the model forbids is heard and refused at once, so that it is seen and not repeated. */

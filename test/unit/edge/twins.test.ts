@@ -219,6 +219,34 @@ describe("what a device said", () => {
   });
 });
 
+describe("what a device said of itself", () => {
+  const identity = { vendor: "Acme", product: "PM 300" };
+
+  test("is known after a restart, and no more when the device has another place", async () => {
+    const rig = twinsRig();
+    rig.twins.setIdentity(rig.declare(boiler()), identity);
+    await rig.twins.save();
+    const again = rig.restart();
+    expect(reportOf(again.declare(boiler()))).toMatchObject({ identity });
+    expect(again.declare(boiler("boiler-1", {}, { generation: 2 })).identity).toEqual(identity);
+    const moved = again.declare(boiler("boiler-1", { station: { unit: 2 } }, { generation: 3 }));
+    expect(reportOf(moved)).not.toHaveProperty("identity");
+  });
+
+  test("is told once, and its link too", () => {
+    const rig = twinsRig();
+    const twin = rig.declare(boiler());
+    rig.twins.takeChanged();
+    const link = { state: "up", since: 1, failures: 0 } as const;
+    for (let i = 0; i < 2; i++) {
+      rig.twins.setIdentity(twin, { ...identity });
+      rig.twins.setLink(twin, { ...link });
+      expect(rig.twins.takeChanged()).toHaveLength(i === 0 ? 1 : 0);
+    }
+    expect(reportOf(twin)).toMatchObject({ identity, link });
+  });
+});
+
 describe("a device that is declared anew under its old name", () => {
   test("keeps the name when the one before it goes, and is told again, so that nothing of that one stays", () => {
     const rig = twinsRig();
