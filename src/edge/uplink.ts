@@ -28,6 +28,12 @@ const RECONNECT_REFUSED = { firstMs: 250, longestMs: 3_000 };
 /** A connection that lasted this long was good: the next loss begins with the shortest wait again. */
 const STABLE_MS = 10_000;
 
+/** How long to wait before the cloud is dialled again, in milliseconds. Nodes that lost it together come back apart. */
+export function reconnectMs(error: unknown, failures: number): number {
+  const isRefused = error instanceof Error && /ECONNREFUSED/.test(error.message);
+  return backoffMs(isRefused ? RECONNECT_REFUSED : RECONNECT, failures);
+}
+
 /** Keeps the one outbound connection to the cloud until the signal aborts. */
 export async function serveUplink(ports: UplinkPorts, signal: AbortSignal): Promise<void> {
   const { state, renewal, clock, log } = ports;
@@ -37,7 +43,7 @@ export async function serveUplink(ports: UplinkPorts, signal: AbortSignal): Prom
   while (!signal.aborted) {
     const began = clock.monotonic();
     let wasUp = false;
-    let backoff = RECONNECT;
+    let failure: unknown;
     try {
       const carrier = await dial(url, renewal.identity, signal);
       await converse(carrier, ports, signal, () => {
@@ -47,9 +53,9 @@ export async function serveUplink(ports: UplinkPorts, signal: AbortSignal): Prom
       });
     } catch (error) {
       if (signal.aborted) break;
+      failure = error;
       // A bug in one session costs that session; the site goes on and the next one begins afresh.
       if (!Fault.is(error)) log.error("uplink broke", { url, error });
-      else if (/ECONNREFUSED/.test(error.message)) backoff = RECONNECT_REFUSED;
       const reason = error instanceof Error ? error.message : String(error);
       if (wasUp || failures === 0) {
         log.warn("uplink lost", { url, reason });
@@ -57,7 +63,7 @@ export async function serveUplink(ports: UplinkPorts, signal: AbortSignal): Prom
       }
     }
     if (wasUp && clock.monotonic() - began >= STABLE_MS) failures = 0;
-    await clock.sleep(backoffMs(backoff, failures++), signal).catch(() => undefined);
+    await clock.sleep(reconnectMs(failure, failures++), signal).catch(() => undefined);
   }
   state({ online: false, since: clock.now(), reason: "node stops" });
 }

@@ -7,6 +7,8 @@ import type { Log } from "#std/log";
 import { Queue } from "#std/queue";
 import { WebSocket, WebSocketServer } from "#std/websocket";
 import type { Credentials } from "#std/x509";
+import { admitInTurn } from "./admission.ts";
+import { Budget } from "./budget.ts";
 import { FRAME_LIMIT_BYTES } from "./frame.ts";
 
 /**
@@ -18,6 +20,8 @@ export interface Carrier {
   readonly peer: string;
   /** Where the other side is, as far as the network shows it. */
   readonly address: string;
+  /** True while something of the other side waits for the reader here. */
+  readonly isBehind: boolean;
   /** Bytes that were sent and not yet taken by the network. */
   readonly bufferedBytes: number;
   send(frame: Uint8Array): void;
@@ -51,6 +55,8 @@ const PROTOCOL = "skerry.v1";
 const MOST_FRAMES = 10_000;
 /** Bytes that may wait for the reader before the other side is made to wait. */
 const MOST_WAITING_BYTES = 8 * 1024 * 1024;
+/** The same of all connections of a server together: thousands that come back at once have a backlog each. */
+const MOST_ALL_WAITING_BYTES = 64 * 1024 * 1024;
 const HANDSHAKE_MS = 10_000;
 
 /**
@@ -72,7 +78,11 @@ export async function dial(
     maxPayload: FRAME_LIMIT_BYTES,
     perMessageDeflate: COMPRESSION,
   });
-  const carrier = carry(socket, "cloud", new URL(url).host);
+  const carrier = carry(socket, {
+    peer: "cloud",
+    address: new URL(url).host,
+    budget: new Budget(Number.POSITIVE_INFINITY),
+  });
   const abort = () => socket.terminate();
   signal.addEventListener("abort", abort, { once: true });
   try {
@@ -113,6 +123,8 @@ export async function openCarrierServer(
     ({ cert: certificate, key, ca: tls.authority, minVersion: "TLSv1.3" }) as const;
   const server = createServer({ ...context(tls), requestCert: true, handshakeTimeout: HANDSHAKE_MS });
   server.on("tlsClientError", (error) => log.debug("handshake refused", { error }));
+  admitInTurn(server);
+  const budget = new Budget(MOST_ALL_WAITING_BYTES);
   const sockets = new WebSocketServer({
     server,
     maxPayload: FRAME_LIMIT_BYTES,
@@ -122,7 +134,7 @@ export async function openCarrierServer(
   sockets.on("connection", (socket, request) => {
     const { CN: peer } = (request.socket as TLSSocket).getPeerCertificate().subject ?? {};
     if (typeof peer !== "string" || peer === "" || socket.protocol !== PROTOCOL) return socket.terminate();
-    take(carry(socket, peer, request.socket.remoteAddress ?? "unknown"));
+    take(carry(socket, { peer, address: request.socket.remoteAddress ?? "unknown", budget }));
   });
   const bound = await listen(server, { host, port }, "the tunnel");
   return {
@@ -138,23 +150,45 @@ export async function openCarrierServer(
   };
 }
 
-function carry(socket: WebSocket, peer: string, address: string): Carrier {
+interface Carried {
+  readonly peer: string;
+  readonly address: string;
+  readonly budget: Budget;
+}
+
+function carry(socket: WebSocket, { peer, address, budget }: Carried): Carrier {
   const frames = new Queue<Uint8Array>(MOST_FRAMES);
   let waitingBytes = 0;
+  const go = () => {
+    if (socket.isPaused && waitingBytes <= MOST_WAITING_BYTES / 2) socket.resume();
+  };
+  /** Bytes were read, or nobody will read them any more. */
+  const free = (bytes: number) => {
+    waitingBytes -= bytes;
+    budget.free(bytes);
+  };
   socket.on("message", (data: Buffer) => {
     waitingBytes += data.length;
+    budget.add(data.length);
     // The other side is slowed down by TCP itself while the reader is behind.
     if (waitingBytes > MOST_WAITING_BYTES) socket.pause();
+    else if (budget.isFull) {
+      socket.pause();
+      budget.hold(go);
+    }
     // Losing a frame in the middle would break the order, so a reader that is this far behind loses the connection.
     if (!frames.push(data)) socket.terminate();
   });
-  socket.on("close", () => frames.close());
+  socket.on("close", () => {
+    frames.close();
+    free(waitingBytes);
+  });
   socket.on("error", () => socket.terminate());
 
   async function* read(): AsyncGenerator<Uint8Array> {
     for await (const frame of frames) {
-      waitingBytes -= frame.length;
-      if (socket.isPaused && waitingBytes <= MOST_WAITING_BYTES / 2) socket.resume();
+      if (waitingBytes > 0) free(frame.length);
+      if (!budget.isFull) go();
       yield frame;
     }
   }
@@ -162,6 +196,9 @@ function carry(socket: WebSocket, peer: string, address: string): Carrier {
   return {
     peer,
     address,
+    get isBehind() {
+      return waitingBytes > 0 || socket.isPaused;
+    },
     get bufferedBytes() {
       return socket.bufferedAmount;
     },

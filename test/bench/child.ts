@@ -7,7 +7,7 @@ export interface Child<Ready> extends AsyncDisposable {
   readonly ready: Ready;
   readonly process: ChildProcess;
   /** CPU time since its start, in µs, and resident memory, in bytes. */
-  usage(): Promise<Usage>;
+  usage<More = object>(): Promise<Usage & More>;
 }
 
 export interface Usage {
@@ -34,9 +34,9 @@ export async function openChild<Ready>(name: string, options: object): Promise<C
   return {
     ready,
     process: child,
-    async usage() {
+    async usage<More>() {
       child.send("usage");
-      const [usage] = (await once(child, "message")) as [Usage];
+      const [usage] = (await once(child, "message")) as [Usage & More];
       return usage;
     },
     async [Symbol.asyncDispose]() {
@@ -51,10 +51,10 @@ export async function openChild<Ready>(name: string, options: object): Promise<C
 }
 
 /** The child's side: its options, then `ready` once, then answers until the parent lets go. */
-export function serveParent(ready: object, end: () => Promise<void>): void {
+export function serveParent(ready: object, end: () => Promise<void>, more: () => object = () => ({})): void {
   process.on("message", () => {
     const { user, system } = process.cpuUsage();
-    process.send?.({ cpuUs: user + system, rssBytes: process.memoryUsage.rss() } satisfies Usage);
+    process.send?.({ cpuUs: user + system, rssBytes: process.memoryUsage.rss(), ...more() } satisfies Usage);
   });
   process.on("disconnect", () => {
     end().finally(() => process.exit(0));

@@ -43,6 +43,17 @@ const sections: readonly Section[] = [
     },
   },
   {
+    name: "storm",
+    summary: "a cloud is killed and comes back: thousands of nodes dial at once, each with a backlog of 50 rows",
+    isUsual: false,
+    async run() {
+      const { benchStorm } = await import("./storm.ts");
+      const rows = [];
+      for (const nodes of [500, 1_000, 2_000]) rows.push(await benchStorm(nodes));
+      return tableOf(rows.map((it) => ({ ...it })));
+    },
+  },
+  {
     name: "registry",
     summary: "the embedded Kubernetes API over TLS, on a file with full durability",
     isUsual: true,

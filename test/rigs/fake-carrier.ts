@@ -34,6 +34,7 @@ export function fakeCloud(): FakeCloud {
     carrier: {
       peer: "cloud",
       address: "rig",
+      isBehind: false,
       ping: async () => true,
       bufferedBytes: 0,
       frames,

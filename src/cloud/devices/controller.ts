@@ -34,6 +34,8 @@ export interface ControllerOptions {
 }
 
 const LOOK_MS = 1_000;
+/** Nodes that are told all their devices at a time: what is said waits in memory until it is taken. */
+const MOST_TOLD_AT_ONCE = 64;
 
 /**
  * Brings the Devices of the cluster to their nodes, and what the nodes report back into the cluster. Both ways the
@@ -179,13 +181,23 @@ export class Controller {
 
   async #serveNewcomers(signal: AbortSignal): Promise<void> {
     await using scope = new Scope(signal);
+    let telling = 0;
     for (;;) {
       await this.#arrival.wait(scope.signal, LOOK_MS);
       // A roster before the devices are known would empty every site.
       if (!this.isReady) continue;
       for (const [node, speaker] of this.#newcomers) {
+        if (telling >= MOST_TOLD_AT_ONCE) break;
         this.#newcomers.delete(node);
-        scope.run(`tell ${node}`, (signal) => this.#tellAll(node, speaker, signal));
+        telling++;
+        scope.run(`tell ${node}`, async (signal) => {
+          try {
+            await this.#tellAll(node, speaker, signal);
+          } finally {
+            telling--;
+            this.#arrival.ring();
+          }
+        });
       }
     }
   }

@@ -51,8 +51,9 @@ export class Session {
     return this.#end;
   }
 
-  /** Milliseconds since the node said anything. */
+  /** Milliseconds since the node said anything; what waits to be read counts as said now. */
   get silentMs(): number {
+    if (this.#carrier.isBehind) this.#heardAt = this.#clock.monotonic();
     return this.#clock.monotonic() - this.#heardAt;
   }
 

@@ -18,12 +18,19 @@ export function cloudOn(
   cluster: FakeCluster,
   {
     dataDir = ":memory:",
+    tunnelPort = 0,
     log = silent,
     ...rest
-  }: { dataDir?: string; log?: Log } & Partial<Parameters<typeof openCloud>[1]> = {},
+  }: { dataDir?: string; tunnelPort?: number; log?: Log } & Partial<Parameters<typeof openCloud>[1]> = {},
 ): Promise<Cloud> {
   const door = { port: 0 };
-  const options = cloudConfig.parse({ dataDir, tunnel: door, join: door, api: door, statusPerSecond: 500 });
+  const options = cloudConfig.parse({
+    dataDir,
+    tunnel: { port: tunnelPort },
+    join: door,
+    api: door,
+    statusPerSecond: 500,
+  });
   return openCloud(options, { log, clock: systemClock, kubeconfig: cluster.access, ...rest });
 }
 
