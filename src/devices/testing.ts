@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { problems, type Schema } from "#std/schema";
 import { codes, type DriverRig, forever, openBench, pick, raws } from "./bench.ts";
+import { formatExchange, parseExchanges } from "./recording.ts";
 
 export type { DriverRig };
 
@@ -224,6 +225,27 @@ function promises(protocol: string, openRig: () => Promise<DriverRig>): readonly
         const connecting = rig.driver.connect(rig.driver.link.parse(rig.link), stop.signal);
         stop.abort(reason);
         await assert.rejects(connecting, is(reason));
+      },
+    },
+
+    {
+      name: "keeps at most 32 exchanges when it keeps any, each in words, of one device, and fit for a recording",
+      async run() {
+        await using bench = await openBench(openRig);
+        const { connection, stations, points } = bench;
+        const { driver } = bench.rig;
+        if (connection.exchanges === undefined) return;
+        for (let visit = 0; visit < 40; visit++)
+          await connection.read(visit % 2 === 0 ? stations[0] : stations[1], [points.first], forever);
+        const { exchanges } = connection;
+        assert.ok(exchanges.length > 0 && exchanges.length <= 32, `${exchanges.length} exchanges are kept`);
+        for (const exchange of exchanges) {
+          const { asked, said } = driver.tell?.(exchange) ?? { asked: "", said: "" };
+          assert.ok(asked !== "" && said !== "", "an exchange is not told in words");
+          const line = formatExchange(exchange);
+          assert.deepEqual(parseExchanges(line).map(formatExchange), [line]);
+          if (driver.isWith) assert.equal(stations.filter((it) => driver.isWith?.(it, exchange)).length, 1);
+        }
       },
     },
 
