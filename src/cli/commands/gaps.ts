@@ -7,8 +7,9 @@ export const gaps = command({
   name: "gaps",
   summary: "List all that was dropped or missed: when, how many, and why.",
   details:
-    "Reasons are size limit, age limit and disk full for rows that a node had to drop, and device silent, link lost, " +
-    "node off and clock jump for times at which nothing was read.",
+    "Reasons are size limit, age limit, disk full and disk failed for rows that a node had to drop, queue overflow for " +
+    "values that never got to it, and device silent, link lost, node off and clock jump for times at which nothing was " +
+    "read.",
   args: { device: { help: "Name of the device; without it, all.", optional: true } },
   options: {
     since: { help: "Gaps that ended after this: 1h, 7d, or a time.", value: "TIME" },
