@@ -38,7 +38,12 @@ export const simulate = command({
     const { port: standard, open } = simulations[args.device];
     const port = options.port === undefined ? standard : integer("--port", options.port, 0, 65_535);
     await using scope = new Scope(world.signal);
-    const simulated = scope.use(await open({ host, port, unsolicited, clock: world.clock }));
+    const opening = open({ host, port, unsolicited, clock: world.clock }).catch((cause: unknown) => {
+      if (!Fault.is(cause, "PORT_IN_USE")) throw cause;
+      const hint = `Stop what listens there, or choose another port: edgeadm simulate ${args.device} --port 0`;
+      throw new Fault("PORT_IN_USE", cause.message, { cause, hint });
+    });
+    const simulated = scope.use(await opening);
     const { openPty } = await import("#drivers/serial/simulator");
     const at = { host: simulated.host, port: simulated.port };
     const link = pty ? { path: scope.use(await openPty(at)).path } : at;

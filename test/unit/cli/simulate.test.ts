@@ -68,6 +68,13 @@ describe("edgeadm simulate", () => {
     expect(await ending).toBe(0);
   });
 
+  test("says how to come by another port when its own is in use", async () => {
+    await using taken = await simulations.gps.open(at);
+    const world = fakeWorld();
+    expect(await execute(["simulate", "scale", "--port", String(taken.port)], world)).toBe(1);
+    expect(world.said.err).toContain("edgeadm simulate scale --port 0");
+  });
+
   test.each([
     [["cow"], "is invalid"],
     [["gps", "--unsolicited"], "is for the scale"],
