@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { Kept } from "#cloud/telemetry/sink";
 import { Fault } from "#std/fault";
 import type { Row } from "#wire/messages";
+import { type Child, openChild } from "../rigs/child.ts";
 import { engines } from "../rigs/engines.ts";
 import { eventually } from "../rigs/eventually.ts";
 import { telemetry } from "../rigs/fake-edge.ts";
@@ -13,6 +14,7 @@ import type { Server } from "../rigs/programs.ts";
 import { type SinkRig, type SinkRigOptions, sinkRig } from "../rigs/sinks.ts";
 import { openTraitor } from "../rigs/traitor.ts";
 
+const ROWS = 3_000;
 const ALWAYS = { sinceMs: 0, untilMs: Number.MAX_SAFE_INTEGER };
 
 describe.each(engines)("$name", (engine) => {
@@ -72,6 +74,29 @@ describe.each(engines)("$name", (engine) => {
     const buckets = await rig.sink.summarize(spanOf("unnoted"), 60_000, []);
     expect(buckets.reduce((sum, { count }) => sum + count, 0)).toBe(5);
   }, 60_000);
+
+  test("a cloud that is killed at any moment finds every row once when it comes again", async () => {
+    using dir = folder();
+    const nodes = ["x", "y", "z"].map((name) => `random-${name}`);
+    const given = { dataDir: dir.path, sink: engine.config(server.port), nodes, rows: ROWS };
+    const taken = (child: Child) => child.said.length;
+    for (let kill = 0; kill < 8; kill++) {
+      await using child = openChild("keep", given);
+      // A different one of the steps of a batch each time: none of them is in the rhythm of this.
+      const goal = 3 + 7 * kill;
+      await eventually(() => taken(child) >= goal, 30_000);
+      await child.kill();
+    }
+    await using last = openChild("keep", given);
+    await eventually(() => last.said.includes("done"), 60_000);
+    await last.kill();
+    await using rig = await open({ dataDir: dir.path });
+    for (const node of nodes) {
+      expect(await seqsOf(rig, node)).toEqual(upTo(ROWS));
+      const buckets = await rig.sink.summarize(spanOf(node), 60_000, []);
+      expect(buckets.reduce((sum, { count }) => sum + count, 0)).toBe(ROWS);
+    }
+  }, 120_000);
 
   test("while the engine is away everything is refused at once, and it is said once", async () => {
     const log = keptLog();

@@ -87,6 +87,11 @@ describe("PostgreSQL", () => {
     expect((await refusal(parse({ url: guest, passwordFrom: right, schema: "theirs" }))).hint).toMatch(
       "Grant the user",
     );
+    // Two clouds that start at once make one schema, and a schema of the future is left alone.
+    const both = { url, passwordFrom: right, schema: "shared" };
+    expect(await Promise.all([1, 2, 3].map(() => attempt(parse(both))))).toEqual([true, true, true]);
+    await server.query("update shared.version set seen = 99", "skerry");
+    await expect(attempt(parse(both))).rejects.toMatchObject({ code: "VERSION_UNSUPPORTED" });
     await server.query("create database old encoding 'LATIN1' template template0 owner skerry");
     const old = { url: server.url("old"), passwordFrom: right };
     expect((await refusal(parse(old))).message).toMatch("must have UTF8");

@@ -2,30 +2,26 @@ import { Fault } from "#std/fault";
 import type { Database } from "#std/sqlite";
 import type { Row } from "#wire/messages";
 import { has } from "#wire/ranges";
-import { parseBody } from "../body.ts";
 import { type Bucket, Buckets, goodValues } from "../buckets.ts";
 import type { NatsConfig } from "../config.ts";
 import { isMinutes, MINUTE_MS, Minutes, mergeMinute, wholeBuckets } from "../minutes.ts";
 import type { SinkPorts } from "../open-sink.ts";
 import { Reach } from "../reach.ts";
 import type { Batch, Kept, Note, Retention, Span, TelemetrySink } from "../sink.ts";
-import { openStream, type Stream, type StreamMessage } from "./client.ts";
-import { idOf, readId, subjectOf } from "./names.ts";
+import { openStream, type StreamMessage } from "./client.ts";
+import { AT, checkSizes, keptOf, type Message, type Messages, messagesOf } from "./message.ts";
+import { idOf, subjectOf } from "./names.ts";
 import { Notes } from "./notes.ts";
 import { prune, TAKEN } from "./retention.ts";
 import { findStrays } from "./strays.ts";
 import { Turns } from "./turns.ts";
 import { type Sent, Writer } from "./writer.ts";
 
-/** Head of a message that says its time, in milliseconds since the epoch. */
-const AT = "Skerry-At";
 /** Messages on their way to the stream, of all nodes together. */
 const MOST_FLYING = 1_000;
 /** Messages that are put in order in memory; beyond that somebody should ask for a shorter span. */
 const MOST_SORTED = 1_000_000;
 const EMPTY = Buffer.alloc(0);
-/** More than the heads of a message need. */
-const HEADS_BYTES = 1_024;
 /** A node's clock may be ahead of the server's by this. */
 const SKEW_MS = 3_600_000;
 
@@ -51,15 +47,6 @@ export async function openNatsSink(config: NatsConfig, { db, retention, environm
   });
   return new NatsSink(reach, { db, notes, counts, subject: config.subject });
 }
-
-/** What a row says, and the bytes that are sent of it. */
-interface Message {
-  readonly body: unknown;
-  readonly bytes: Buffer;
-}
-
-/** By the numbers of their rows. */
-type Messages = ReadonlyMap<number, Message>;
 
 interface Noting {
   readonly batch: Batch;
@@ -122,7 +109,7 @@ class NatsSink implements TelemetrySink {
 
   async append(batch: Batch, note: Note): Promise<void> {
     if (batch.rows.length === 0) return void (await this.#db.commit(note));
-    const messages = this.#messagesOf(batch);
+    const messages = messagesOf(batch, (layout) => this.#notes.names(layout));
     const noted = await this.#reach.write(async (writer) => {
       checkSizes(batch, messages, writer.stream);
       const sent = await this.#send(writer, batch, messages);
@@ -198,12 +185,10 @@ class NatsSink implements TelemetrySink {
   async prune(retention: Retention, nowMs: number): Promise<void> {
     const { keepMs, keepMinutesMs = keepMs } = retention;
     await this.#reach.read(async ({ stream }) => {
-      const expected = this.#counts.rows;
       await prune(stream, retention, nowMs);
       const { messages } = await stream.state();
-      // Rows that came meanwhile are in both; what the server took by its own limits counts, too.
-      const came = this.#counts.rows - expected;
-      this.#counts.pruned += Math.max(0, expected + came - messages);
+      // What the server took by its own limits counts, too.
+      this.#counts.pruned += Math.max(0, this.#counts.rows - messages);
       this.#counts.rows = messages;
     });
     await this.#db.commit(() => {
@@ -221,25 +206,6 @@ class NatsSink implements TelemetrySink {
     const id = idOf({ node, epoch, seq: row.seq });
     const subject = subjectOf(this.#subject, row);
     return this.#turns.run(() => writer.stream.publish(subject, id, heads, message?.bytes ?? EMPTY));
-  }
-
-  /** What the rows say, without the cloud's layouts. */
-  #messagesOf({ rows, layouts }: Batch): Messages {
-    const names = new Map(layouts.map(({ id, names }) => [id, JSON.stringify(names)]));
-    const namesOf = (id: string) => {
-      const found = names.get(id) ?? this.#notes.names(id);
-      if (found !== undefined) names.set(id, found);
-      return found ?? null;
-    };
-    return new Map(
-      rows.map(({ seq, at, body, layout }) => {
-        const packed = layout === undefined ? { layout: null, names: null } : { layout, names: namesOf(layout) };
-        const read = parseBody({ at, body, ...packed });
-        // A body that is a message already stays as it was written; one that is none becomes a JSON text.
-        const text = layout === undefined && typeof read !== "string" ? body : JSON.stringify(read);
-        return [seq, { body: read, bytes: Buffer.from(text) }];
-      }),
-    );
   }
 
   #addMinutes(rows: readonly Row[], messages: Messages): void {
@@ -276,23 +242,6 @@ class NatsSink implements TelemetrySink {
   }
 }
 
-/** @throws {Fault} `OVERLOADED` before anything is sent: a refusal in the middle would cost the connection of all. */
-function checkSizes({ node }: Batch, messages: Messages, { mostBytes }: Stream): void {
-  const longest = Math.max(...[...messages.values()].map(({ bytes }) => bytes.length)) + HEADS_BYTES;
-  if (longest > mostBytes)
-    throw new Fault("OVERLOADED", `${node} has a message of ${longest} bytes, and NATS takes ${mostBytes}`, {
-      hint: "Raise max_payload in the configuration of nats-server; the node keeps its rows meanwhile.",
-    });
-}
-
 function byTime(a: Kept, b: Kept): number {
   return a.at - b.at || a.seq - b.seq;
-}
-
-/** The row of a message; undefined when somebody else wrote it. */
-function keptOf(message: StreamMessage): Kept | undefined {
-  const name = readId(message.header("Nats-Msg-Id"));
-  if (!name) return undefined;
-  const [at, takenAt] = [Number(message.header(AT)), Number(message.header(TAKEN))];
-  return { ...name, at, takenAt, body: JSON.parse(message.text()) as unknown };
 }

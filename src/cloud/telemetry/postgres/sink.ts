@@ -29,7 +29,7 @@ export async function openPostgresSink(config: PostgresConfig, ports: SinkPorts)
     async dial() {
       const postgres = await openPostgres(config, environment);
       try {
-        await prepareTables(postgres, config.schema);
+        await prepareTables(postgres, config.schema, log);
         counts.rows = (await stockOf(postgres, config.schema)).rows;
         return postgres;
       } catch (error) {
@@ -87,7 +87,7 @@ class PostgresSink implements TelemetrySink {
   }
 
   async append(batch: Batch, note: Note): Promise<void> {
-    if (batch.rows.length > 0)
+    if (batch.rows.length + batch.layouts.length > 0)
       await new Promise<void>((resolve, reject) => {
         this.#waiting.push({ batch, resolve, reject });
         if (!this.#isWriting) void this.#write();

@@ -1,4 +1,5 @@
 import { Fault } from "#std/fault";
+import type { Log } from "#std/log";
 import type { Postgres } from "./client.ts";
 import { refusalOf } from "./client.ts";
 
@@ -72,11 +73,14 @@ const migrations = [
  * Brings the schema to where this program wants it; two clouds that start at once do not meet.
  * @throws {Fault} `VERSION_UNSUPPORTED`, `CONFIG_INVALID` when the user may not.
  */
-export async function prepareTables(postgres: Postgres, schema: string): Promise<void> {
-  const [server] = await postgres.query<{ version: number; encoding: string }>(
-    "select current_setting('server_version_num')::int as version, current_setting('server_encoding') as encoding",
+export async function prepareTables(postgres: Postgres, schema: string, log: Log): Promise<void> {
+  const [server] = await postgres.query<{ version: number; encoding: string; fsync: string }>(
+    `select current_setting('server_version_num')::int as version, current_setting('server_encoding') as encoding,
+     current_setting('fsync') as fsync`,
   );
-  const { version = 0, encoding = "" } = server ?? {};
+  const { version = 0, encoding = "", fsync = "on" } = server ?? {};
+  if (fsync === "off")
+    log.warn("PostgreSQL does not sync, a power cut may lose what nodes were told is kept", { schema });
   if (version < OLDEST * 10_000)
     throw new Fault("VERSION_UNSUPPORTED", `PostgreSQL is of version ${version / 10_000}; ${OLDEST} is the oldest`);
   if (encoding !== "UTF8")
