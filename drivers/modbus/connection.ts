@@ -79,8 +79,10 @@ export function openConnection(
 
     async describe(station, signal) {
       if (!station.identify) return {};
+      // Not repeated: to some devices the question is none, and requests without answers cost the connection.
+      const once = { ...station, retries: 0 };
       return await readIdentity(async (pdu) => {
-        const answer = await ask(station, pdu, signal, (answer) => Uint8Array.from(answer));
+        const answer = await ask(once, pdu, signal, (answer) => Uint8Array.from(answer));
         if (answer instanceof Fault) throw answer;
         return answer;
       });

@@ -82,11 +82,6 @@ describe("a station", () => {
   });
 
   test("with a time limit of its own is a timeout for its points alone", async () => {
-    const silent: Transport = {
-      request: (_, __, signal) =>
-        new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
-      async [Symbol.asyncDispose]() {},
-    };
     const connection = openConnection(silent, Date.now);
     const readings = await connection.read(station.parse({ timeout: "5ms" }), holding(0, 200), forever);
     expect(readings.map((reading) => !reading.ok && reading.fault.code)).toEqual(["DEVICE_TIMEOUT", "DEVICE_TIMEOUT"]);
@@ -99,6 +94,14 @@ describe("a station", () => {
     expect(await known.describe(station.parse({}), forever)).toEqual(identity);
     const unknown = openConnection(lineTo(blankUnit({})).transport, Date.now);
     expect(await unknown.describe(station.parse({}), forever)).toEqual({});
+  });
+
+  test("that does not answer the question who it is is asked once, or never when it says so", async () => {
+    const connection = openConnection(silent, Date.now, { retries: 3 });
+    const mute = connection.describe(station.parse({ timeout: "5ms", retries: 3 }), forever);
+    await expect(mute).rejects.toMatchObject({ code: "DEVICE_TIMEOUT" });
+    expect(await connection.describe(station.parse({ identify: false }), forever)).toEqual({});
+    expect(connection.exchanges).toHaveLength(1);
   });
 });
 
@@ -136,6 +139,12 @@ describe("patience", () => {
     expect(patience.of(1, {})).toEqual({ tries: 2, ms: 500 });
   });
 });
+
+/** A line on which nobody answers. */
+const silent: Transport = {
+  request: (_, __, signal) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+  async [Symbol.asyncDispose]() {},
+};
 
 /** A line to one unit that notes what is asked and refuses what is longer than `most`. */
 function lineTo(unit: Unit, most = 125) {
