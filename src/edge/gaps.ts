@@ -37,6 +37,10 @@ interface Waiting {
 
 /** The wall clock may drift from the monotonic one by this much between two beats before it is a jump. */
 const JUMP_MS = 5_000;
+/** Silences of which the device is not the reason. */
+const OFF: ReadonlySet<GapReason> = new Set(["node off", "database lost"]);
+/** The cloud has declared all devices anew this long after the first. */
+const LOST_MS = 60_000;
 /** Gaps of all devices together that wait for a disk; beyond, neighbours of a device become one. */
 const MOST_WAITING = 10_000;
 
@@ -52,6 +56,9 @@ export class Gaps {
   readonly #losses = new Map<string, Loss>();
   #waiting: Waiting[] = [];
   readonly #alive: number | undefined;
+  /** Since when a history may have holes because its file was damaged; undefined when all devices are told. */
+  #lostSince: number | undefined;
+  #lostToldMs: number | undefined;
   #wallMs: number;
   #monotonicMs: number;
 
@@ -61,6 +68,8 @@ export class Gaps {
     const { clock } = ports;
     for (const { uid, since, reason } of this.#sql.silences.all())
       this.#silences.set(uid, { sinceMs: this.#monotonicOf(since), reason });
+    const lost = this.#sql.lostSince.get()?.value;
+    this.#lostSince = lost === undefined ? undefined : Number(lost);
     const alive = this.#sql.alive.get()?.value;
     this.#alive = alive === undefined ? undefined : Number(alive);
     this.#wallMs = clock.now();
@@ -80,13 +89,21 @@ export class Gaps {
     }
   }
 
+  /** A device is declared. When the file that knew it was set aside, what was in it is missed from then on. */
+  known(twin: DeviceTwin): void {
+    if (this.#lostSince === undefined || !keepsAll(twin) || twin.lastSeen !== undefined) return;
+    if (this.#silences.has(twin.declared.uid)) return;
+    this.#lostToldMs ??= this.#ports.clock.monotonic();
+    this.#begin(twin, { sinceMs: this.#monotonicOf(this.#lostSince), reason: "database lost" });
+  }
+
   /** The device does not answer any more. */
   silent(twin: DeviceTwin): void {
     if (!keepsAll(twin)) return;
     const { clock } = this.#ports;
     const reason = twin.health.reason === "LINK_LOST" ? "link lost" : "device silent";
     const before = this.#silences.get(twin.declared.uid);
-    if (before?.reason === "node off") this.#append(twin, this.#bodyOf(twin, before, clock.now()));
+    if (before && OFF.has(before.reason)) this.#append(twin, this.#bodyOf(twin, before, clock.now()));
     else if (before) return;
     const since = before ? clock.now() : (twin.lastSeen ?? clock.now());
     this.#begin(twin, { sinceMs: this.#monotonicOf(since), reason });
@@ -136,6 +153,11 @@ export class Gaps {
     [this.#wallMs, this.#monotonicMs] = [wall, monotonic];
     if (Math.abs(wall - expected) > JUMP_MS) this.#jumped(twins, Math.round(expected), wall);
     await db.commit(() => this.#sql.live.run(String(wall)));
+    if (this.#lostToldMs !== undefined && monotonic - this.#lostToldMs > LOST_MS) {
+      // From here on, a device that was never seen is a new one.
+      [this.#lostSince, this.#lostToldMs] = [undefined, undefined];
+      await db.commit(() => this.#sql.forgetLost.run());
+    }
     const waiting = this.#waiting.splice(0);
     const losses = [...this.#losses.values()].map(({ twin, from, to, count, reason }) => {
       return { twin, body: { ...ordered(from, to), ...(count === undefined ? {} : { count }), reason } };
@@ -225,6 +247,8 @@ function keepsAll({ device }: DeviceTwin): boolean {
 function prepare(db: Database) {
   return {
     alive: db.prepare<[], { value: string }>("select value from meta where key = 'alive'"),
+    lostSince: db.prepare<[], { value: string }>("select value from meta where key = 'lost'"),
+    forgetLost: db.prepare("delete from meta where key = 'lost'"),
     live: db.prepare("insert into meta values ('alive', ?) on conflict do update set value = excluded.value"),
     silences: db.prepare<[], { uid: string; since: number; reason: GapReason }>(
       "select uid, since, reason from silence",

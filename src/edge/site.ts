@@ -131,6 +131,7 @@ export function createSite({ broker, outbox, gaps, twins, hasten, clock, log }: 
     },
 
     known(twin) {
+      gaps.known(twin);
       for (const [index, { reported: report, desired }] of twin.properties.entries()) {
         if (report) reported(twin, index);
         if (desired) publishWish(twin, index);

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import type { Log } from "#std/log";
-import { type Database, openDatabase } from "#std/sqlite";
+import { type Database, openDatabase, readDamaged } from "#std/sqlite";
 
 /** What a node knows, in one file: a kill at any moment leaves it whole. */
 const migrations = [
@@ -94,8 +95,16 @@ export function openStore(dataDir: string, log: Log): Store {
   const path = dataDir === ":memory:" ? dataDir : join(dataDir, "edge.db");
   const db = openDatabase({ path, migrations, log, syncsBehind: true });
   db.prepare("insert or ignore into meta values ('epoch', ?)").run(randomUUID());
+  if (db.setAside !== undefined)
+    db.prepare("insert or ignore into meta values ('lost', ?)").run(String(Math.round(lostSince(db.setAside))));
   const { value: epoch } = db.prepare<[], { value: string }>("select value from meta where key = 'epoch'").get() ?? {
     value: "",
   };
   return { db, epoch, [Symbol.dispose]: () => db[Symbol.dispose]() };
+}
+
+/** From when on rows may be gone with a damaged file: the first that waited in it, else when it was written last. */
+function lostSince(path: string): number {
+  const first = readDamaged<{ at: number | null }>(path, "select min(at) as at from outbox")?.at;
+  return first ?? statSync(path).mtimeMs;
 }

@@ -114,6 +114,20 @@ export async function copyDatabase(from: string, to: string): Promise<void> {
   }
 }
 
+/** The first row that a query finds in a damaged file; undefined when nothing can be read there. */
+export function readDamaged<R>(path: string, sql: string): R | undefined {
+  try {
+    const db = new Sqlite(path, { fileMustExist: true });
+    try {
+      return db.prepare<[], R>(sql).get();
+    } finally {
+      db.close();
+    }
+  } catch {
+    return undefined;
+  }
+}
+
 const ALL_PAGES = 2 ** 31 - 1;
 const HELD_MS = 100;
 

@@ -45,6 +45,7 @@ export const gapReasons = [
   "queue overflow",
   "link lost",
   "node off",
+  "database lost",
   "clock jump",
 ] as const;
 export type GapReason = (typeof gapReasons)[number];

@@ -4,14 +4,18 @@ import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import { openAuthorityKeys } from "#cloud/join/authority";
 import { openStore as openCloudStore } from "#cloud/store";
+import { virtual } from "#drivers/virtual/index";
 import { edgeConfig } from "#edge/config";
 import { type Identity, loadIdentity, saveIdentity } from "#edge/identity";
 import { openEdge } from "#edge/main";
 import { systemClock } from "#std/clock";
 import { silent } from "#std/log";
+import { readDamaged } from "#std/sqlite";
+import { eventually } from "../../rigs/eventually.ts";
 import { folder } from "../../rigs/folder.ts";
 import { keptLog } from "../../rigs/log.ts";
 import { openTestRegistry } from "../../rigs/registry.ts";
+import { virtualBoiler } from "../../rigs/virtual-boiler.ts";
 
 const damaged = (code: string) => expect.objectContaining({ code });
 const garble = (path: string) => writeFileSync(path, "no file of ours ".repeat(500));
@@ -29,6 +33,37 @@ test("a node whose databases are damaged runs, sets them aside and says so", asy
   expect(log.of("database corrupt, set aside and begun anew").length).toBe(2);
   expect(readdirSync(dir.path).filter((name) => name.includes("corrupt")).length).toBe(2);
 });
+
+test("the rows that waited in a damaged file are a gap of their device, once the cloud has declared it again", async () => {
+  using dir = folder();
+  const config = edgeConfig.parse({ dataDir: dir.path, mqtt: { port: 0 }, api: { port: 0 } });
+  const drivers = { virtual: async () => virtual() };
+  const open = () =>
+    openEdge({ config, identity: undefined, version: "test" }, { drivers, clock: systemClock, log: silent });
+  const boiler = virtualBoiler("boiler-1", { telemetry: { keep: "every" } });
+  const first = await open();
+  await first.supervisor.declare(boiler);
+  await eventually(() => first.state().backlog > 5);
+  await first[Symbol.asyncDispose]();
+  const path = join(dir.path, "edge.db");
+  const before = oldest(path);
+  writeFileSync(`${path}.damaged`, "");
+
+  const second = await open();
+  await second.supervisor.declare(boiler);
+  await eventually(() => second.state().backlog > 5);
+  await second[Symbol.asyncDispose]();
+  const gap = readDamaged<{ body: string }>(
+    path,
+    "select body from outbox join source on source.id = source where kind = 'gap'",
+  );
+  const { from, reason } = JSON.parse(gap?.body ?? "{}") as { from: number; reason: string };
+  expect(reason).toBe("database lost");
+  // A silence is kept by the monotonic clock, which has parts of milliseconds.
+  expect(Math.abs(from - (before ?? 0))).toBeLessThanOrEqual(2);
+});
+
+const oldest = (path: string) => readDamaged<{ at: number }>(path, "select min(at) as at from outbox")?.at;
 
 test("a damaged database of a cloud or of the registry is left as it is: what it knows is nowhere else", async () => {
   using dir = folder();
