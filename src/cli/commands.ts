@@ -18,6 +18,8 @@ import { deviceWhy } from "./commands/device-why.ts";
 import { gaps } from "./commands/gaps.ts";
 import { join } from "./commands/join.ts";
 import { mqttPassword } from "./commands/mqtt-password.ts";
+import { nodeList } from "./commands/node-list.ts";
+import { nodeRefuse } from "./commands/node-refuse.ts";
 import { reload } from "./commands/reload.ts";
 import { reset } from "./commands/reset.ts";
 import { restore } from "./commands/restore.ts";
@@ -37,6 +39,7 @@ export const groups: Readonly<Record<string, string>> = {
   device: "Look at devices and wish values, through a cluster or directly at a site.",
   telemetry: "Ask the cloud what devices said over time.",
   mqtt: "Prepare the site's MQTT broker.",
+  node: "See the nodes of a cloud, and shut one out.",
   token: "Make, list and revoke the one-use tokens by which machines become nodes.",
 };
 
@@ -62,6 +65,8 @@ export const commands: readonly Command[] = [
   deviceExport,
   telemetryQuery,
   gaps,
+  nodeList,
+  nodeRefuse,
   tokenCreate,
   tokenList,
   tokenRevoke,

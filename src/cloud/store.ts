@@ -77,3 +77,12 @@ export function openStore(dataDir: string, log: Log): Database {
   const path = dataDir === ":memory:" ? dataDir : join(dataDir, "cloud.db");
   return openDatabase({ path, migrations, log, whenDamaged: "refuse" });
 }
+
+/**
+ * Forgets which process spoke last for each node: a restored backup is older than what its nodes have become since, and
+ * would take them for copies.
+ */
+export function forgetRuns(dataDir: string, log: Log): void {
+  using db = openStore(dataDir, log);
+  db.commitNow(() => db.prepare("update node set run = null").run());
+}

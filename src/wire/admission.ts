@@ -10,12 +10,13 @@ const LONGEST_WAIT_MS = 5_000;
 /**
  * Lets a TLS server begin few handshakes at a time, in the order in which they came. When thousands of nodes come back
  * together, they would else all be half-way until their patience ends, and begin anew; and those who are through would
- * not be heard meanwhile.
+ * not be heard meanwhile. Disposing it ends every connection, also those that are half-way.
  */
-export function admitInTurn(server: Server): void {
+export function admitInTurn(server: Server): Disposable {
   const begin = server.listeners("connection");
   server.removeAllListeners("connection");
   let waiting: { readonly socket: Socket; readonly since: number }[] = [];
+  const open = new Set<Socket>();
   let isDue = false;
 
   function admit(): void {
@@ -38,10 +39,14 @@ export function admitInTurn(server: Server): void {
   server.on("connection", (socket: Socket): void => {
     if (waiting.length >= MOST_WAITING) return void socket.destroy();
     socket.on("error", () => socket.destroy());
+    open.add(socket);
+    socket.on("close", () => open.delete(socket));
     waiting.push({ socket, since: performance.now() });
     schedule();
   });
-  server.on("close", () => {
-    for (const { socket } of waiting) socket.destroy();
-  });
+  return {
+    [Symbol.dispose]() {
+      for (const socket of open) socket.destroy();
+    },
+  };
 }

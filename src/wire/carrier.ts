@@ -123,7 +123,7 @@ export async function openCarrierServer(
     ({ cert: certificate, key, ca: tls.authority, minVersion: "TLSv1.3" }) as const;
   const server = createServer({ ...context(tls), requestCert: true, handshakeTimeout: HANDSHAKE_MS });
   server.on("tlsClientError", (error) => log.debug("handshake refused", { error }));
-  admitInTurn(server);
+  const admission = admitInTurn(server);
   const budget = new Budget(MOST_ALL_WAITING_BYTES);
   const sockets = new WebSocketServer({
     server,
@@ -145,6 +145,7 @@ export async function openCarrierServer(
       sockets.close();
       server.close();
       server.closeAllConnections();
+      admission[Symbol.dispose]();
       await once(server, "close");
     },
   };

@@ -32,8 +32,12 @@ export const restore = command({
     const { names, createdAt } = await unpack(resolve(world.cwd, file), folder);
     const { renumber } = await import("#edge/store");
     const log = openLog({ level: "error", write: (line) => world.err.write(line) });
-    for (const name of names)
-      if (basename(name) === "edge.db") renumber(join(folder, dirname(name)), world.clock.now(), log);
+    const { forgetRuns } = await import("#cloud/store");
+    for (const name of names) {
+      const of = join(folder, dirname(name));
+      if (basename(name) === "edge.db") renumber(of, world.clock.now(), log);
+      if (basename(name) === "cloud.db") forgetRuns(of, log);
+    }
     print(world, `${names.length} files of ${new Date(createdAt).toISOString()} in ${folder}`);
   },
 });

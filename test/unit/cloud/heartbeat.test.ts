@@ -60,7 +60,7 @@ test("a node that is silent for 25 s is gone, one that pings is not", async () =
   expect(tunnel.isConnected("site-a")).toBe(true);
   await clock.pass(27_000);
   await eventually(() => edge.isClosed);
-  await eventually(() => events.some((event) => event.on === "disconnected" && event.reason.includes("24 s")));
+  await eventually(() => events.some((event) => event.on === "disconnected" && event.reason.includes("23 s")));
   expect(tunnel.isConnected("site-a")).toBe(false);
 });
 

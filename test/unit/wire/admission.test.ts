@@ -53,6 +53,19 @@ test("who goes while it waits costs nobody a turn", async () => {
   server.close();
 });
 
+test("an end does not wait for those who say nothing", async () => {
+  const server = createServer(() => {});
+  const admission = admitInTurn(server);
+  const { port } = await listen(server, { host: "127.0.0.1", port: 0 }, "the test");
+  const silent = connect(port, "127.0.0.1");
+  const ended = once(silent, "close");
+  await once(silent, "connect");
+  await eventually(() => new Promise<boolean>((resolve) => server.getConnections((_, count) => resolve(count === 1))));
+  server.close();
+  admission[Symbol.dispose]();
+  await Promise.all([ended, once(server, "close")]);
+});
+
 test("a budget is full above its limit, and whoever is held goes on when half of it is free", () => {
   const budget = new Budget(100);
   const gone: string[] = [];
