@@ -14,7 +14,7 @@ import type { Server } from "../rigs/programs.ts";
 import { type SinkRig, type SinkRigOptions, sinkRig } from "../rigs/sinks.ts";
 import { openTraitor } from "../rigs/traitor.ts";
 
-const ROWS = 3_000;
+const ROWS = 2_000;
 const ALWAYS = { sinceMs: 0, untilMs: Number.MAX_SAFE_INTEGER };
 
 describe.each(engines)("$name", (engine) => {
@@ -80,10 +80,10 @@ describe.each(engines)("$name", (engine) => {
     const nodes = ["x", "y", "z"].map((name) => `random-${name}`);
     const given = { dataDir: dir.path, sink: engine.config(server.port), nodes, rows: ROWS };
     const taken = (child: Child) => child.said.length;
-    for (let kill = 0; kill < 8; kill++) {
+    for (let kill = 0; kill < 5; kill++) {
       await using child = openChild("keep", given);
       // A different one of the steps of a batch each time: none of them is in the rhythm of this.
-      const goal = 3 + 7 * kill;
+      const goal = 3 + 11 * kill;
       await eventually(() => taken(child) >= goal, 30_000);
       await child.kill();
     }

@@ -68,6 +68,15 @@ export function keepsSinkContract(name: string, open: () => SinkRig | Promise<Si
     expect(kept?.body).toEqual({ at: 1_001, seq: 7, values: { temperature: 21.5 }, bad: { mode: "LINK_LOST: gone" } });
   });
 
+  test(`${name}: a layout that came with nothing new is known to the rows that follow`, async () => {
+    await using rig = await open();
+    const layout = layoutOf(["level"]);
+    await append(rig, batchOf([], { layouts: [layout] }));
+    await append(rig, batchOf([telemetry(1, { body: "[7,[3]]", layout: layout.id })]));
+    const [kept] = await rig.sink.query(boiler, 1);
+    expect(kept?.body).toEqual({ at: 1_001, seq: 7, values: { level: 3 } });
+  });
+
   test(`${name}: buckets have the least, greatest, mean, number and last of each property`, async () => {
     await using rig = await open();
     const say = (seq: number, at: number, values: object, bad?: object) =>
