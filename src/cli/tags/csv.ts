@@ -40,7 +40,8 @@ export function parseCsv(text: string): Sheet {
     } else if (letter === "\n") end();
     else if (letter !== "\r" || source[i + 1] !== "\n") cell += letter;
   }
-  if (cell !== "" || cells.length > 0) end();
+  const unclosed = isQuoted ? { refused: new Map([[cells.length, "its quotation mark is not closed"]]) } : {};
+  if (cell !== "" || cells.length > 0 || isQuoted) records.push({ line: begin, cells: [...cells, cell], ...unclosed });
   const rows = named === undefined ? records : records.filter(({ line }) => line > 1);
   return { rows, decimalComma: separator === ";" };
 }

@@ -6,7 +6,7 @@ import { type Problem, problems } from "#std/schema";
 import { subjectsOf } from "./columns.ts";
 import { mergedModel } from "./difference.ts";
 import { Row, type RowProblem } from "./row.ts";
-import { isRemark, type Sheet } from "./sheet.ts";
+import { isRemark, type Sheet, type SheetRow } from "./sheet.ts";
 import { finderOf, type Part, partsOf, type Spec, type Tagged } from "./tagged.ts";
 
 export type { RowProblem };
@@ -29,7 +29,7 @@ export interface ReadOptions {
 
 /** Reads a list. Nothing of it counts while there are problems. */
 export function readTags(sheet: Sheet, options: ReadOptions): Read {
-  const [head, ...rest] = sheet.rows.filter((row) => !isRemark(row));
+  const [head, ...rest] = sheet.rows.flatMap(withoutEnd).filter((row) => !isRemark(row));
   if (!head) return refused([{ line: 1, message: "the file is empty" }]);
   const names = head.cells.map((cell) => cell.trim());
   const wrong = headProblems(names, head.line);
@@ -48,6 +48,12 @@ export function readTags(sheet: Sheet, options: ReadOptions): Read {
     ],
     problems: [],
   };
+}
+
+/** Spreadsheets write empty cells behind the last ones, and rows of nothing else. */
+function withoutEnd(row: SheetRow): readonly SheetRow[] {
+  const length = row.cells.findLastIndex((cell) => cell.trim() !== "") + 1;
+  return length === 0 ? [] : [{ ...row, cells: row.cells.slice(0, length) }];
 }
 
 function refused(found: readonly RowProblem[]): Read {

@@ -92,6 +92,15 @@ test("a list asks for its own namespace alone", async () => {
   expect(JSON.parse(out) as readonly object[]).toMatchObject([{ namespace: "north", name: "valve-1" }]);
 });
 
+test("a list keeps to the width of a terminal, and to nothing in a pipe", async () => {
+  const world = fakeWorld({ isTty: true, columns: 30 });
+  expect(await execute(["device", "list", "-A", "--kubeconfig", kubeconfig], world)).toBe(0);
+  const widths = world.said.out.split("\n").map(({ length }) => length);
+  expect(Math.max(...widths)).toBe(30);
+  const { out } = await run("device", "list", "-A");
+  expect(Math.max(...out.split("\n").map(({ length }) => length))).toBeGreaterThan(60);
+});
+
 describe("what goes wrong is told by", () => {
   test("device list, when the devices are elsewhere", async () => {
     expect(await run("device", "list", "-n", "south")).toMatchObject({

@@ -209,6 +209,10 @@ describe("a list", () => {
     ["model,command,writes\nmeter,go,speed=1", "2 writes.speed: the model has no property speed"],
     ["model,command,writes,deadline\nmeter,go,limit=1,5", "2 deadline: "],
     ["model,command,address.method\nmeter,go,ns=1;i=1", "2 address: the modbus driver has no calls; use writes"],
+    [
+      'device,model,node,description\nm-1,meter,site-a,"a\nm-2,meter,site-a,b',
+      "2 description: its quotation mark is not closed",
+    ],
     ["device,model,node,link.host\nm..1,meter,site-a,plc", "2 device: m..1 is no name"],
     ["model,protocol,property,type\nPump,modbus,speed,number", "2 model: Pump is no name"],
     ["device,model,telemetry.keep\nm-1,meter,all", "2 telemetry.keep: "],
@@ -228,6 +232,14 @@ describe("cells of a spreadsheet", () => {
     expect(read(`sep=;\r\n${head.slice(1)}\r\nd;m;site-a;virtual;p;number;0,1;;t`).problems).toEqual([]);
     expect(refusals(`${head.slice(1).replaceAll(";", ",")}\nd,m,site-a,virtual,p,number,"0,1",,t`)).toEqual([
       expect.stringContaining("2 scale: "),
+    ]);
+  });
+
+  test("that are empty behind the last ones do not count, nor do rows of nothing else", () => {
+    const text = "device,model,node,link.host,,\nm-1,meter,site-a,plc,,\n,,,,,\n ,,,,,\n";
+    expect(read(text, [meter])).toMatchObject({ objects: [{ name: "m-1" }], problems: [] });
+    expect(refusals("device,model,,node\nm-1,meter,,site-a", [meter])).toEqual([
+      expect.stringContaining('no column ""'),
     ]);
   });
 
