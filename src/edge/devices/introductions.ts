@@ -3,10 +3,15 @@ import { Fault } from "#std/fault";
 import type { DeviceTwin } from "../device-twin.ts";
 import type { Job } from "./jobs.ts";
 
-/** Asks the devices of a link who they are: each once on a connection, after it has answered. */
+/**
+ * Asks the devices of a link who they are: each once on a connection, after it has answered. Some do not know the question
+ * and are silent, so there is an answer between any two: silence upon silence is what a dead connection is known by.
+ */
 export class Introductions {
   readonly #known: (twin: DeviceTwin, identity: Identity | undefined) => void;
   readonly #strangers = new Set<DeviceTwin>();
+  /** Whether anybody answered since the last question. */
+  #isAlive = false;
   /** The places, as JSON, at which devices were asked on this connection. */
   #asked = new WeakMap<DeviceTwin, string>();
 
@@ -18,26 +23,31 @@ export class Introductions {
   /** A new connection: behind it may be other devices. */
   restart(): void {
     this.#strangers.clear();
+    this.#isAlive = false;
     this.#asked = new WeakMap();
   }
 
-  /** A device answered. True when it has to be asked. */
+  /** A device answered. True when somebody has to be asked. */
   met(twin: DeviceTwin): boolean {
-    if (this.#strangers.has(twin) || this.#asked.get(twin) === placeOf(twin)) return false;
-    this.#strangers.add(twin);
-    return true;
+    this.#isAlive = true;
+    if (this.#asked.get(twin) !== placeOf(twin)) this.#strangers.add(twin);
+    return this.#strangers.size > 0;
   }
 
   /** Asks the next one. Who fell silent meanwhile would cost its neighbours a wait, and is asked when it is back. */
   shift(): Job | undefined {
+    if (!this.#isAlive) return undefined;
     for (const twin of this.#strangers) {
       this.#strangers.delete(twin);
       const { device, health } = twin;
       if (!device || !health.online) continue;
       this.#asked.set(twin, placeOf(twin));
+      this.#isAlive = false;
       return async (requests, signal) => {
         const said = await requests.describe(device, signal).catch(nothing);
-        if (said && twin.device && this.#asked.get(twin) === placeOf(twin)) this.#known(twin, identityOf(said));
+        if (!said) return;
+        this.#isAlive = true;
+        if (twin.device && this.#asked.get(twin) === placeOf(twin)) this.#known(twin, identityOf(said));
       };
     }
     return undefined;

@@ -419,6 +419,14 @@ describe("a device says who it is", () => {
     await eventually(() => rig.twins.named("boiler-1").identity?.serial === "7");
   });
 
+  test("or not, but silence does not follow upon silence: that is how a dead connection shows", async () => {
+    await using rig = busRig(() => ({ describe: () => never as unknown as Promise<never> }), 10);
+    const seldom = { ...temperature, every: "60ms" };
+    rig.declare(...[1, 2, 3, 4, 5].map((unit) => device(unit, [seldom])));
+    await eventually(() => [1, 2, 3, 4, 5].every((unit) => rig.count(`describe ${unit}`) === 1));
+    expect(rig.asked.map((what) => what.split(" ")[0]).join(" ")).not.toContain("describe describe");
+  });
+
   test("or not, which costs nothing but one wait", async () => {
     await using rig = busRig(
       () => ({ describe: (unit) => (unit === 1 ? (never as unknown as Promise<never>) : {}) }),
