@@ -76,20 +76,24 @@ export class Commands {
 
   /**
    * Does what is asked and resolves with the outcome, which is on disk by then.
+   * @param accepted - is called when the command is on disk.
    * @throws {Fault} `DEVICE_UNKNOWN`, `COMMAND_UNKNOWN`, `OVERLOADED`: nothing was accepted.
    */
-  async run(request: Request, signal: AbortSignal): Promise<Result> {
+  async run(request: Request, signal: AbortSignal, accepted?: () => void): Promise<Result> {
     const { twins } = this.#ports;
     const twin = twins.named(request.device);
     const { uid } = twin.declared;
     const key = `${uid} ${request.id}`;
     const running = this.#running.get(key);
-    if (running) return running;
+    if (running) {
+      accepted?.();
+      return running;
+    }
     const kept = this.#sql.get.get(uid, request.id);
     if (kept?.state === "done") return JSON.parse(kept.json) as Result;
     // It was begun, and its outcome could not be written down: doing it again could do it twice.
     if (kept?.state === "started") return this.#finish(twin, request, unsure(request));
-    const doing = this.#accept(twin, request, signal).finally(() => this.#running.delete(key));
+    const doing = this.#accept(twin, request, signal, accepted).finally(() => this.#running.delete(key));
     this.#running.set(key, doing);
     return doing;
   }
@@ -115,10 +119,11 @@ export class Commands {
     await this.#db.commit(() => this.#sql.prune.run(this.#ports.clock.now() - KEEP_MS));
   }
 
-  async #accept(twin: DeviceTwin, request: Request, signal: AbortSignal): Promise<Result> {
+  async #accept(twin: DeviceTwin, request: Request, signal: AbortSignal, accepted?: () => void): Promise<Result> {
     const { spec } = declaredIn(twin, request);
     const bus = this.#ports.supervisor.busOf(twin);
     await this.#store(twin.declared.uid, request, "accepted", JSON.stringify(request));
+    accepted?.();
     using limit = deadline(request.deadlineMs ?? spec.deadline, signal);
     let started = false;
     const work = async (requests: Requests, signal: AbortSignal) => {
@@ -223,23 +228,28 @@ export async function serveCommands(
 ): Promise<void> {
   await using scope = new Scope(signal);
   for await (const message of broker.subscribe(topics.command, scope.signal)) {
-    const { params } = message;
+    const { params, accept } = message;
     if (!message.ok) {
+      accept();
       const { code, message: text } = message.fault;
       broker.publish(topics.commandResult, params, { ok: false, fault: { code, message: text } });
       continue;
     }
     const { id, args, deadlineMs } = message.body;
     if (scope.waitingFor.length >= MOST_WAITING) {
+      accept();
       const refused = fault("OVERLOADED", `${MOST_WAITING} commands are under way already`);
       broker.publish(topics.commandResult, params, { id, ...refused });
       continue;
     }
     scope.run(`command ${params.command} of ${params.device}`, async (signal) => {
-      const result = await commands.run({ ...params, id, args, deadlineMs }, signal).catch((error: unknown): Result => {
-        if (Fault.is(error)) return fault(error.code, error.message);
-        throw error;
-      });
+      const result = await commands
+        .run({ ...params, id, args, deadlineMs }, signal, accept)
+        .catch((error: unknown): Result => {
+          if (Fault.is(error)) return fault(error.code, error.message);
+          throw error;
+        });
+      accept();
       broker.publish(topics.commandResult, params, { id, ...result });
     });
   }

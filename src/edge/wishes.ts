@@ -31,15 +31,17 @@ const LOOK_MS = 20;
 const MOST_WAITING = 256;
 
 /**
- * Takes a wish of the site and waits for what becomes of it.
+ * Takes a wish of the site and waits for what becomes of it. @param accepted - is called when it is on disk.
  * @throws {Fault} as `Twins.desire`.
  */
 export async function wish(
   { twins, clock }: { readonly twins: Twins; readonly clock: Clock },
   { device, property, value, forMs }: Wished,
   signal: AbortSignal,
+  accepted?: () => void,
 ): Promise<Outcome> {
   const version = await twins.desire(device, property, value, forMs === undefined ? undefined : clock.now() + forMs);
+  accepted?.();
   const twin = twins.named(device);
   const until = clock.monotonic() + ANSWER_MS;
   for (;;) {
@@ -64,25 +66,28 @@ export async function serveWishes(
   const { broker } = ports;
   await using scope = new Scope(signal);
   for await (const message of broker.subscribe(topics.set, scope.signal)) {
-    const { params } = message;
+    const { params, accept } = message;
     if (!message.ok) {
+      accept();
       broker.publish(topics.setResult, params, { ok: false, fault: tell(message.fault) });
       continue;
     }
     const { id, value, forMs } = message.body;
     const named = id === undefined ? {} : { id };
     if (scope.waitingFor.length >= MOST_WAITING) {
+      accept();
       const fault = tell(new Fault("OVERLOADED", `${MOST_WAITING} wishes wait for their devices already`));
       broker.publish(topics.setResult, params, { ...named, ok: false, fault });
       continue;
     }
     scope.run(`wish of ${params.device}`, async (signal) => {
       try {
-        const { state, reason } = await wish(ports, { ...params, value, forMs }, signal);
+        const { state, reason } = await wish(ports, { ...params, value, forMs }, signal, accept);
         const refused = state === "refused" ? { fault: tell(refusal(reason)) } : {};
         broker.publish(topics.setResult, params, { ...named, ok: state !== "refused", state, value, ...refused });
       } catch (error) {
         if (!Fault.is(error)) throw error;
+        accept();
         broker.publish(topics.setResult, params, { ...named, ok: false, state: "refused", fault: tell(error) });
       }
     });

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { serveBridge } from "#edge/bridge/bridge";
 import { openExternalBroker } from "#edge/bridge/external";
 import type { RemoteState } from "#edge/bridge/remote";
+import { Rounds } from "#edge/bridge/rounds";
 import { type Broker, openBroker } from "#edge/broker/broker";
 import { bridgeConfig, externalConfig, mqttLimits } from "#edge/broker/config";
 import { systemClock } from "#std/clock";
@@ -40,12 +41,12 @@ interface Bridged {
   text(): Promise<string>;
 }
 
-function bridge(url: string, rest: object = {}, broker: Broker = site, node = "site-a"): Bridged {
+function bridge(url: string, rest: object = {}, broker: Broker = site, dataDir = dir.path): Bridged {
   const config = bridgeConfig.parse({ url, topics: [{ filter: "chat/#", direction: "out" }], ...rest });
   const states: RemoteState[] = [];
   const metrics = openMetrics();
   const state = (now: RemoteState) => void states.push(now);
-  const dataDir = joinPath(dir.path, node);
+  const node = broker === site ? "site-a" : "site-b";
   const ports = { broker, dataDir, node, metrics, clock: systemClock, log, state };
   scope.run("bridge", (signal) => serveBridge(config, ports, signal));
   return { states, text: () => metrics.text() };
@@ -143,8 +144,10 @@ describe("mosquitto in the place of the node's broker", () => {
     const broker = scope.use(await openExternalBroker(config, ports));
     const heard = new Set<number>();
     scope.run("wishes", async (signal) => {
-      for await (const message of broker.subscribe(topics.set, signal))
+      for await (const message of broker.subscribe(topics.set, signal)) {
         if (message.ok) heard.add(Number((message.body as { value: number }).value));
+        message.accept();
+      }
     });
     await eventually(() => broker.clients === 1);
     const wish = (value: number) =>
@@ -187,8 +190,8 @@ test("a bridge that leads to its own broker carries nothing and says so", async 
 
 test("two bridges that face each other carry everything, and break the round", async () => {
   const other = scope.use(await openBroker({ host: "127.0.0.1", port: 0, log }));
-  const there = bridge(`mqtt://127.0.0.1:${other.port}`, {}, site, "site-a");
-  const back = bridge(`mqtt://127.0.0.1:${site.port}`, {}, other, "site-b");
+  const there = bridge(`mqtt://127.0.0.1:${other.port}`, {}, site, ":memory:");
+  const back = bridge(`mqtt://127.0.0.1:${site.port}`, {}, other, ":memory:");
   await eventually(() => isOnline(there) && isOnline(back));
   using near = await join(site.port, { client: "near" });
   using far = await join(other.port, { client: "far" }, ["chat/#", 1]);
@@ -197,6 +200,20 @@ test("two bridges that face each other carry everything, and break the round", a
   await eventually(async () => (await there.text()).includes("edge_bridge_messages 0"));
   near.send(publishPacket("chat/b", "another", { qos: 1, id: 2 }));
   await eventually(() => far.messages.some(({ text }) => text === "another"));
+});
+
+test("a round is a message that comes a hundred times within a second; others pass, and it may come again later", () => {
+  const rounds = new Rounds();
+  let told = 0;
+  const hear = (text: string, nowMs: number) => rounds.isRound("a", Buffer.from(text), nowMs, () => told++);
+  const dropped = (text: string, times: number, nowMs: number) =>
+    Array.from({ length: times }, () => hear(text, nowMs)).filter(Boolean).length;
+  expect([dropped("1", 100, 0), dropped("2", 50, 0)]).toEqual([0, 0]);
+  expect([dropped("1", 30, 500), dropped("2", 50, 500), told]).toEqual([30, 0, 1]);
+  // It goes on in the next second: dropped again, and not told again.
+  expect([dropped("1", 130, 1000), told]).toEqual([30, 1]);
+  expect([dropped("1", 50, 2000), dropped("1", 50, 3000), told]).toEqual([0, 0, 1]);
+  expect([dropped("1", 101, 4000), told]).toEqual([1, 2]);
 });
 
 test("a message that the other broker always closes for is dropped and told; the others wait and arrive", async () => {

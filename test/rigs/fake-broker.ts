@@ -36,8 +36,8 @@ export function fakeBroker(): FakeBroker {
 
 function messageOf<P extends string, T>(topic: Topic<P, T>, params: Params<P>, text: string): Message<P, T> {
   try {
-    return { ok: true, params, body: topic.decode(Buffer.from(text)) };
+    return { ok: true, params, body: topic.decode(Buffer.from(text)), accept() {} };
   } catch (fault) {
-    return { ok: false, params, fault: fault as never };
+    return { ok: false, params, fault: fault as never, accept() {} };
   }
 }

@@ -71,23 +71,23 @@ export async function serveBridge(config: BridgeConfig, ports: BridgePorts, sign
     .filter(({ direction }) => direction === "out")
     .map(({ filter, qos, prefix }) =>
       broker.listen(filter, (topic, payload, retain) => {
-        if (mine.has(payload)) return;
+        if (mine.has(payload)) return undefined;
         const told = () => log.error("message goes round between bridges, dropped", { topic });
         if (isSelf || rounds.isRound(topic, payload, clock.monotonic(), told)) {
           dropped.round++;
-          return;
+          return undefined;
         }
         const name = `${prefix}${topic}`;
         if (qos === 0) {
           if (door.isConnected) door.publish({ topic: name, payload, qos, retain }).catch(() => dropped.offline++);
           else dropped.offline++;
-          return;
+          return undefined;
         }
-        queue.append(name, payload, retain).then(
+        return queue.append(name, payload, retain).then(
           () => sender.ring(),
           (error: unknown) => {
             dropped.unsaved++;
-            log.error("bridged message lost, it could not be saved", { topic: name, error });
+            throw error;
           },
         );
       }),

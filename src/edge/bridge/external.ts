@@ -3,11 +3,10 @@ import { Fault } from "#std/fault";
 import type { Log } from "#std/log";
 import type { Broker } from "../broker/broker.ts";
 import type { ExternalConfig } from "../broker/config.ts";
+import type { Reader } from "../broker/fanout.ts";
 import { readTopic } from "../broker/readers.ts";
 import { TopicTrie } from "../broker/trie.ts";
 import { openRemote, type RemoteState } from "./remote.ts";
-
-type Reader = (topic: string, payload: Uint8Array, retain: boolean) => void;
 
 export interface ExternalPorts {
   /** Names this node at the other broker, unless the configuration does. */
@@ -48,7 +47,11 @@ export async function openExternalBroker(
     },
     async take({ topic, payload, qos, retain }) {
       received[qos]++;
-      readers.match(topic, (reader) => reader(topic, payload, retain));
+      const kept: (Promise<void> | undefined)[] = [];
+      readers.match(topic, (reader) => kept.push(reader(topic, payload, retain)));
+      const all = Promise.all(kept);
+      if (qos > 0) await all;
+      else all.catch(() => {});
     },
   });
 

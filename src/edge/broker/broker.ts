@@ -28,7 +28,7 @@ export interface Broker extends Endpoint, AsyncDisposable {
   publishText(topic: string, text: string, retain: boolean): void;
   /** Takes a retained message away. */
   clear<P extends string, T>(topic: Topic<P, T>, params: Params<P>): void;
-  /** Yields what clients publish from now on until the signal aborts. A slow reader loses the oldest. */
+  /** Yields what clients publish from now on until the signal aborts. */
   subscribe<P extends string, T>(topic: Topic<P, T>, signal: AbortSignal): AsyncIterable<Message<P, T>>;
   /** Listens to a filter, undecoded, until the returned function is called. */
   listen(filter: string, reader: Reader): () => void;
@@ -59,9 +59,11 @@ export interface BrokerFigures extends Pick<Figures, "connects" | "received" | "
 }
 
 /** A message of a client, or why it could not be read. */
-export type Message<P extends string, T> =
-  | { readonly ok: true; readonly params: Params<P>; readonly body: T }
-  | { readonly ok: false; readonly params: Params<P>; readonly fault: Fault };
+export type Message<P extends string, T> = {
+  readonly params: Params<P>;
+  /** Is called when nothing of it can be lost any more: only then a message at QoS 1 or 2 is acknowledged. */
+  accept(): void;
+} & ({ readonly ok: true; readonly body: T } | { readonly ok: false; readonly fault: Fault });
 
 export interface BrokerOptions extends Endpoint, Partial<Omit<MqttConfig, "host" | "port" | "external">> {
   readonly log: Log;
@@ -123,7 +125,8 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
 
     const publishText = (topic: string, text: string, retain: boolean) => {
       if (retain) ledger.retained.say(topic, text);
-      fanout.deliver({ topic, payload: text, qos: 0, retain });
+      fanout.hear(topic, text, retain)?.catch(() => {});
+      fanout.deliver({ topic, payload: text, qos: 0 });
     };
 
     return {
@@ -142,6 +145,9 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
       has: (client) => engine.has(client),
       async inject(publication) {
         const { topic, qos, payload, retain } = publication;
+        const heard = fanout.hear(topic, payload, retain);
+        if (qos > 0) await heard;
+        else heard?.catch(() => {});
         const targets = ledger.durableTargets(topic, qos);
         if (qos > 0 && (targets.length > 0 || retain)) await ledger.queues.publish(publication, targets);
         if (retain && qos > 0) ledger.retained.keep({ topic, payload, qos });

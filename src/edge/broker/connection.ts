@@ -29,7 +29,7 @@ export interface ConnectionPorts {
   readonly ledger: Ledger;
   readonly intake: Intake;
   readonly subscribing: Subscribing;
-  readonly fanout: Pick<Fanout, "deliver">;
+  readonly fanout: Pick<Fanout, "deliver" | "hear">;
   readonly limits: MqttLimits;
   readonly tide: Tide;
   readonly figures: Figures;
@@ -229,8 +229,10 @@ export class Connection {
     const { topic, payload, qos, retain, id } = message;
     if (qos > 0 && id > 0) this.line.send(encodeAck(qos === 1 ? 4 : 5, id));
     if (isRepeat) return;
-    if (retain && qos === 0) this.#ports.ledger.retainSoon(topic, payload);
-    this.#ports.fanout.deliver(message);
+    const { ledger, fanout } = this.#ports;
+    if (retain && qos === 0) ledger.retainSoon(topic, payload);
+    if (qos === 0) fanout.hear(topic, payload, retain)?.catch(() => {});
+    fanout.deliver(message);
   }
 
   /** What is left to do for a client that went. */

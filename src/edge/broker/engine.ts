@@ -46,7 +46,14 @@ export function openEngine({ ledger, access, limits, figures, log }: EnginePorts
   const turns = new Map<string, Promise<void>>();
   const fanout = new Fanout({ ledger, figures, overrun, limits });
   const rightsOf = (session: Session) => access.rights(identityOf(session.owner));
-  const intake = createIntake({ ledger, limits, figures, log, rightsOf });
+  const intake = createIntake({
+    ledger,
+    limits,
+    figures,
+    log,
+    rightsOf,
+    hear: (topic, payload, retain) => fanout.hear(topic, payload, retain),
+  });
   const subscribing = createSubscribing({ ledger, limits, figures, fanout, log, rightsOf });
   const tide = new Tide(limits);
   const ports: ConnectionPorts = { ledger, intake, subscribing, fanout, limits, tide, figures, log, enter, left };

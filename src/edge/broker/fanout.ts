@@ -6,8 +6,11 @@ import type { Publication } from "./queues.ts";
 import type { Qos, Session } from "./session.ts";
 import { TopicTrie } from "./trie.ts";
 
-/** Somebody within the node who listens. */
-export type Reader = (topic: string, payload: Uint8Array, retain: boolean) => void;
+/**
+ * Somebody within the node who listens. A promise that it returns resolves when it has the message for good: one at QoS 1
+ * or 2 is not acknowledged before, and its publisher is closed when it rejects.
+ */
+export type Reader = (topic: string, payload: Uint8Array, retain: boolean) => Promise<void> | undefined;
 
 /** What the node or a client says now. */
 export interface Said {
@@ -15,7 +18,6 @@ export interface Said {
   /** Text is encoded when somebody listens. */
   readonly payload: Uint8Array | string;
   readonly qos: Qos;
-  readonly retain: boolean;
 }
 
 export interface FanoutPorts {
@@ -48,15 +50,28 @@ export class Fanout {
     return () => this.#readers.delete(filter, key);
   }
 
-  /** On the way of every value: nothing is encoded when nobody listens. */
-  deliver({ topic, payload, qos: published, retain }: Said): void {
+  /** Tells those within the node; nothing is encoded when nobody listens. Resolves when all have it for good. */
+  hear(topic: string, payload: Uint8Array | string, retain: boolean): Promise<void> | undefined {
+    let bytes: Uint8Array | undefined;
+    let kept: Promise<void>[] | undefined;
+    this.#readers.match(topic, (reader) => {
+      bytes ??= typeof payload === "string" ? Buffer.from(payload) : payload;
+      const keeping = reader(topic, bytes, retain);
+      if (!keeping) return;
+      kept ??= [];
+      kept.push(keeping);
+    });
+    return kept && Promise.all(kept).then(() => {});
+  }
+
+  /** Sends to the clients, on the way of every value. */
+  deliver({ topic, payload, qos: published }: Said): void {
     const { ledger, figures, overrun, limits } = this.#ports;
     let bytes: Uint8Array | undefined;
     const encoded = () => {
       bytes ??= typeof payload === "string" ? Buffer.from(payload) : payload;
       return bytes;
     };
-    this.#readers.match(topic, (reader) => reader(topic, encoded(), retain));
     let frame: Buffer | undefined;
     for (const session of ledger.targets(topic)) {
       const { line } = session;

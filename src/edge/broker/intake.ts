@@ -3,6 +3,7 @@ import type { Facts, Log } from "#std/log";
 import type { Rights } from "./acl.ts";
 import type { MqttLimits } from "./config.ts";
 import type { Publish } from "./decode.ts";
+import type { Fanout } from "./fanout.ts";
 import type { Figures } from "./figures.ts";
 import { depth } from "./filter.ts";
 import type { Ledger } from "./ledger.ts";
@@ -30,6 +31,8 @@ export interface IntakePorts {
   readonly figures: Figures;
   readonly log: Log;
   readonly rightsOf: (session: Session) => Rights;
+  /** Tells the node itself; what that has to keep is kept when it resolves. */
+  readonly hear: Fanout["hear"];
 }
 
 /** Takes what clients publish: checked, stored, and only then acknowledged. */
@@ -38,7 +41,7 @@ export interface Intake {
   publish(author: Author, message: Publish): Taken | undefined | "refused";
 }
 
-export function createIntake({ ledger, limits, figures, log, rightsOf }: IntakePorts): Intake {
+export function createIntake({ ledger, limits, figures, log, rightsOf, hear }: IntakePorts): Intake {
   /** The last message of a line that had to wait. */
   const last = new WeakMap<Line, Promise<void>>();
 
@@ -77,13 +80,17 @@ export function createIntake({ ledger, limits, figures, log, rightsOf }: IntakeP
       figures.drop(full.client, "reject");
       return refusal(author, "queue full", { subscriber: full.client });
     }
-    if (targets.length === 0 && !retain && (id === 0 || !session.isDurable)) {
+    const heard = hear(topic, payload, retain);
+    if (!heard && targets.length === 0 && !retain && (id === 0 || !session.isDurable)) {
       const turn = author.line.isSaving ? last.get(author.line) : undefined;
       if (id > 0) session.incoming.set(id, turn ?? Promise.resolve());
       return turn && { isRepeat: false, saved: queue(author.line, turn) };
     }
     const origin = id > 0 ? { session, id } : undefined;
-    const saved = ledger.queues.publish({ topic, payload, qos, retain }, targets, origin);
+    const publication = { topic, payload, qos, retain };
+    const saved = heard
+      ? heard.then(() => ledger.queues.publish(publication, ledger.durableTargets(topic, qos), origin))
+      : ledger.queues.publish(publication, targets, origin);
     if (id > 0) session.incoming.set(id, saved);
     return { isRepeat: false, saved: queue(author.line, settle(saved, author, { topic, payload, qos, retain, id })) };
   }

@@ -3,6 +3,7 @@ import type { Log } from "#std/log";
 import { Queue } from "#std/queue";
 import type { Topic } from "#wire/topic";
 import type { Message } from "./broker.ts";
+import type { Reader } from "./fanout.ts";
 
 /** Messages that a reader within the node may lag behind. */
 const LAG = 1000;
@@ -10,20 +11,27 @@ const LAG = 1000;
 interface Taken {
   readonly topic: string;
   readonly payload: Uint8Array;
+  readonly accept: () => void;
 }
 
 /**
- * What is published from now on until the signal aborts, as messages of a topic. A slow reader loses the oldest.
+ * What is published from now on until the signal aborts, as messages of a topic. A reader that is too slow refuses what
+ * comes: its publisher is closed unacknowledged, and says it again.
  * @param listen - begins to listen to a filter and returns what ends it.
  */
 export function readTopic<P extends string, T>(
   topic: Topic<P, T>,
-  listen: (filter: string, reader: (topic: string, payload: Uint8Array) => void) => () => void,
+  listen: (filter: string, reader: Reader) => () => void,
   { log, signal }: { readonly log: Log; readonly signal: AbortSignal },
 ): AsyncIterable<Message<P, T>> {
   const queue = new Queue<Taken>(LAG);
   const close = listen(topic.filter, (name, payload) => {
-    if (!queue.push({ topic: name, payload })) log.warn("message dropped, the node is too slow", { topic: name });
+    if (queue.length < LAG)
+      return new Promise((accept) => {
+        queue.push({ topic: name, payload, accept });
+      });
+    log.warn("message refused, the node is too slow", { topic: name });
+    return Promise.reject(new Fault("OVERLOADED", `${LAG} messages wait for the node already`));
   });
   const end = () => {
     close();
@@ -38,14 +46,17 @@ async function* messages<P extends string, T>(
   topic: Topic<P, T>,
   taken: AsyncIterable<Taken>,
 ): AsyncGenerator<Message<P, T>> {
-  for await (const { topic: name, payload } of taken) {
+  for await (const { topic: name, payload, accept } of taken) {
     const params = topic.match(name);
-    if (!params) continue;
+    if (!params) {
+      accept();
+      continue;
+    }
     try {
-      yield { ok: true, params, body: topic.decode(payload) };
+      yield { ok: true, params, body: topic.decode(payload), accept };
     } catch (fault) {
       if (!Fault.is(fault)) throw fault;
-      yield { ok: false, params, fault };
+      yield { ok: false, params, fault, accept };
     }
   }
 }

@@ -22,7 +22,10 @@ test("another broker is the site's: state comes back after its outage, wishes re
   try {
     const wishes: unknown[] = [];
     const reading = (async () => {
-      for await (const message of broker.subscribe(topics.set, end.signal)) wishes.push(message.params);
+      for await (const message of broker.subscribe(topics.set, end.signal)) {
+        wishes.push(message.params);
+        message.accept();
+      }
     })();
     await eventually(() => broker.clients === 1 && far.figures.subscriptions === 1);
     broker.publishText("state/a", "1", true);

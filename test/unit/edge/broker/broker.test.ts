@@ -238,18 +238,45 @@ test("the node hears what clients say, and what it can not read", async () => {
   const end = new AbortController();
   const heard: unknown[] = [];
   const reading = (async () => {
-    for await (const message of broker.subscribe(topics.set, end.signal))
+    for await (const message of broker.subscribe(topics.set, end.signal)) {
       heard.push(message.ok ? message.body : message.fault.code);
+      message.accept();
+    }
   })();
   using writer = await join(broker.port, { client: "writer" });
   writer.send(
     publishPacket("devices/a/desired/x/set", '{"value":1}'),
     publishPacket("devices/a/desired/x/set", "?", { qos: 1, id: 1 }),
   );
-  await eventually(() => heard.length === 2);
+  await eventually(() => heard.length === 2 && writer.of(4).length === 1);
   expect(heard).toEqual([{ value: 1 }, "MESSAGE_INVALID"]);
   end.abort();
   await reading;
+});
+
+test("what the node has to keep is acknowledged when it has, and refused when too much waits for it", async () => {
+  const end = new AbortController();
+  const waiting: (() => void)[] = [];
+  const messages = broker.subscribe(topics.set, end.signal)[Symbol.asyncIterator]();
+  const wish = (id: number, qos = 1) => publishPacket("devices/a/desired/x/set", `{"value":${id}}`, { qos, id });
+  using writer = await join(broker.port, { client: "writer", clean: false });
+  writer.send(wish(1), wish(2, 2));
+  for (let i = 0; i < 2; i++) {
+    const { value } = await messages.next();
+    if (value) waiting.push(() => value.accept());
+  }
+  // It is on its way to the node; a ping that comes later is answered before.
+  writer.send(pingPacket);
+  await eventually(() => writer.of(13).length === 1);
+  expect([writer.of(4), writer.of(5)]).toEqual([[], []]);
+  for (const accept of waiting) accept();
+  await eventually(() => writer.of(4).length === 1 && writer.of(5).length === 1);
+
+  using flood = await join(broker.port, { client: "flood" });
+  for (let id = 1; id <= 1001; id++) flood.send(wish(id));
+  await flood.closed();
+  expect(flood.of(4)).toEqual([]);
+  end.abort();
 });
 
 test("a full queue drops its oldest and says so", async () => {
