@@ -97,7 +97,7 @@ export function opcua({ trustDir, patience = PATIENCE, isolation = "thread" }: O
     },
 
     tell,
-    isWith: ({ namespaceUri = "" }, { station }) => station === namespaceUri,
+    isWith: (station, exchange) => exchange.station === station,
 
     async presented(link, signal) {
       const endpoints = await discover(await abortable(signal, () => openStack(identityDir)), link, signal);

@@ -97,7 +97,7 @@ export function noted(connection: OpcuaConnection, now: () => number): OpcuaConn
     const exchange: Exchange = {
       at,
       ms,
-      station: station.namespaceUri ?? "",
+      station,
       get request() {
         return asked?.();
       },

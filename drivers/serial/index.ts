@@ -8,7 +8,7 @@ import type { Driver } from "#devices/driver";
 import { type Clock, systemClock } from "#std/clock";
 import { openConnection } from "./connection.ts";
 import { openLine } from "./line.ts";
-import { type SerialExchange, tell } from "./notes.ts";
+import { tell } from "./notes.ts";
 import { type Ports, systemPorts } from "./port.ts";
 import { isPushed } from "./pushes.ts";
 import { openReplay } from "./replay.ts";
@@ -44,6 +44,6 @@ export function serial({
       return openConnection(line, clock);
     },
     tell,
-    isWith: ({ id = "" }, { station }: SerialExchange) => station === undefined || station === id,
+    isWith: (station, exchange) => exchange.station === undefined || exchange.station === station,
   };
 }

@@ -55,7 +55,7 @@ export function openNotes(now: () => number): Notes {
       return ring.list();
     },
 
-    exchange({ id = "", checksum }, request) {
+    exchange(station, request) {
       putStrays();
       const pile = new Pile();
       let at = now();
@@ -71,16 +71,17 @@ export function openNotes(now: () => number): Notes {
         end(error) {
           const answer = pile.size > 0 ? pile.bytes() : undefined;
           const ms = request ? performance.now() - sentMs : 0;
-          ring.push({ at, ms, request, answer, station: id, ...verdict(frames, checksum !== undefined, error) });
+          ring.push({ at, ms, request, answer, station, ...verdict(frames, station, error) });
         },
       };
     },
 
-    told({ id = "" }, request) {
-      ring.push({ at: now(), ms: 0, request, answer: Buffer.alloc(0), station: id });
+    told(station, request) {
+      ring.push({ at: now(), ms: 0, request, answer: Buffer.alloc(0), station });
     },
 
-    overhear({ id = "", checksum, framing }) {
+    overhear(station) {
+      const { framing } = station;
       const most = 2 * (framing.by === "fixed" ? framing.length : framing.longest);
       let pile = new Pile();
       let frames = 0;
@@ -97,8 +98,8 @@ export function openNotes(now: () => number): Notes {
           const all = pile.bytes();
           const end = frames === 0 ? all.length : all.length - held;
           const answer = all.subarray(0, end);
-          const wrong = verdict(frames, checksum !== undefined, error);
-          ring.push({ at: now(), ms: 0, request: undefined, answer, station: id, ...wrong });
+          const wrong = verdict(frames, station, error);
+          ring.push({ at: now(), ms: 0, request: undefined, answer, station, ...wrong });
           pile = new Pile();
           if (end < all.length) pile.add(all.subarray(end));
           frames = 0;
@@ -133,12 +134,12 @@ export function tell({ request, answer, error, note }: SerialExchange): Told {
 
 function verdict(
   frames: number,
-  isChecked: boolean,
+  { checksum }: SerialStation,
   error: string | undefined,
 ): Pick<SerialExchange, "error" | "note"> {
   if (error !== undefined) return { error };
   const count = `${frames} ${frames === 1 ? "frame" : "frames"}`;
-  return { note: isChecked && frames > 0 ? `${count}, the checksum is right` : count };
+  return { note: checksum && frames > 0 ? `${count}, the checksum is right` : count };
 }
 
 /** Bytes that come in pieces, up to a limit. */

@@ -115,8 +115,8 @@ export interface Exchange<Said extends Content = Content> {
   readonly error?: string;
   /** What the driver made of the answer, in words, such as `2 frames, the checksum is right`. */
   readonly note?: string;
-  /** Which station it was with, where the content does not tell. */
-  readonly station?: string;
+  /** Which station it was with, as the caller passed it, where the content does not tell. */
+  readonly station?: unknown;
 }
 
 /** An exchange as people read it. */

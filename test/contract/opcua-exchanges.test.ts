@@ -136,8 +136,9 @@ describe("the exchanges of an OPC UA link", () => {
 
   test("are of one station each, and bounded by number and by size", async () => {
     const connection = await open();
+    const other = stationOf(PLANT_B);
     for (let i = 0; i < 20; i++)
-      for (const uri of [PLANT_A, PLANT_B]) await connection.read(stationOf(uri), [point("First")], forever);
+      for (const it of [station, other]) await connection.read(it, [point("First")], forever);
     expect(connection.exchanges).toHaveLength(32);
     expect(connection.exchanges?.filter((it) => driver.isWith?.(station, it))).toHaveLength(16);
     const many = Array.from({ length: 4_000 }, () => point("First"));

@@ -46,9 +46,10 @@ export function explainDevices(app: Routes, { twins, supervisor, clock, signal }
   app.get<OfDevice>(paths.exchanges, async ({ params, query: given }, reply) => {
     const { forMs } = parse(query, given, "the request", "MESSAGE_INVALID");
     const twin = twins.named(params.device);
-    const { station, protocol } = runningOf(twin);
+    const { protocol } = runningOf(twin);
     const driver = supervisor.driverOf({ protocol });
-    const isWanted = (exchange: Exchange) => driver?.isWith?.(station, exchange) ?? true;
+    // The device may be declared anew meanwhile; then it has another station.
+    const isWanted = (exchange: Exchange) => driver?.isWith?.(twin.device?.station, exchange) ?? true;
     const bus = supervisor.busOf(twin);
     if (bus.exchanges === undefined && supervisor.findBus(twin)?.inspect(twin).link.state === "up")
       throw new Fault("USAGE_INVALID", `the ${protocol} driver keeps no exchanges`);

@@ -156,10 +156,11 @@ describe("the exchanges of a serial line", () => {
   test("are of one station each, and at most 32", async () => {
     const { connection } = await open({ answer: (request) => `${request} 1\r\n` });
     const points = [point("p", { request: "{id}\\r\\n", prefix: "{id}", column: 0, separator: " " })];
-    for (let visit = 0; visit < 20; visit++) for (const id of ["a", "b"]) await read(connection, { id }, points);
+    const stations = ["a", "b"].map((id) => station({ id }));
+    for (let visit = 0; visit < 20; visit++) for (const it of stations) await connection.read(it, points, forever);
     const { exchanges = [] } = connection;
     expect(exchanges).toHaveLength(32);
-    expect(exchanges.filter((it) => driver.isWith?.(station({ id: "a" }), it))).toHaveLength(16);
+    expect(exchanges.filter((it) => driver.isWith?.(stations[0], it))).toHaveLength(16);
   });
 });
 
