@@ -39,6 +39,8 @@ export async function serveUplink(ports: UplinkPorts, signal: AbortSignal): Prom
   const { state, renewal, clock, log } = ports;
   const { tunnel: url } = renewal.identity;
   let failures = 0;
+  /** Why the cloud is not there, as it was told last, and since when. */
+  let told: { readonly code: string; readonly since: number } | undefined;
   state({ online: false, since: clock.now(), reason: "connecting" });
   while (!signal.aborted) {
     const began = clock.monotonic();
@@ -57,9 +59,11 @@ export async function serveUplink(ports: UplinkPorts, signal: AbortSignal): Prom
       // A bug in one session costs that session; the site goes on and the next one begins afresh.
       if (!Fault.is(error)) log.error("uplink broke", { url, error });
       const reason = error instanceof Error ? error.message : String(error);
-      if (wasUp || failures === 0) {
-        log.warn("uplink lost", { url, reason });
-        state({ online: false, since: clock.now(), reason });
+      const { code, hint } = Fault.is(error) ? error : { code: "", hint: "" };
+      if (wasUp || code !== told?.code) {
+        told = { code, since: wasUp ? clock.now() : (told?.since ?? clock.now()) };
+        log.warn("uplink lost", { url, code, reason, hint });
+        state({ online: false, since: told.since, reason });
       }
     }
     if (wasUp && clock.monotonic() - began >= STABLE_MS) failures = 0;

@@ -77,6 +77,14 @@ test("a cloud that comes and goes again and again loses nothing, doubles nothing
   await eventually(() => held() <= before + 4);
 }, 40_000);
 
+test("a node that is shut out says why, also when it lost the link first", async () => {
+  expect(cloud.refuse("site-a")).toBe(true);
+  await eventually(() => !edge.state().uplink.online);
+  const { since } = edge.state().uplink;
+  await eventually(() => edge.state().uplink.reason === "the cloud refused: site-a is not a node of this cloud");
+  expect(edge.state().uplink.since).toBe(since);
+});
+
 test("a link that breaks again and again loses nothing and doubles nothing", async () => {
   for (let round = 0; round < 12; round++) {
     line.cut();
