@@ -56,6 +56,8 @@ function watch(connection: OpcuaConnection, names: readonly string[], publishing
   };
 }
 
+const itemsOf = ({ server }: Sample) =>
+  server.engine.getSessions().reduce((sum, session) => sum + session.currentMonitoredItemCount, 0);
 const subscriptionsOf = ({ server }: Sample) => server.engine.currentSubscriptionCount;
 describe("watchers at the same rates", () => {
   test("share a subscription, each with its own values, and leave it as it is for the others", async () => {
@@ -68,7 +70,9 @@ describe("watchers at the same rates", () => {
     expect(watchers[0]?.code(1)).toBe("DEVICE_REFUSED");
     expect(watchers[1]?.saw(0, "boiler")).toBe(true);
     expect(subscriptionsOf(sample)).toBe(1);
+    expect(itemsOf(sample)).toBe(18);
     for (const watcher of watchers.slice(0, 11)) await watcher.end();
+    await eventually(() => itemsOf(sample) === 2);
     sample.setMoving(2);
     await eventually(() => watchers[11]?.saw(1, 2));
     expect(watchers[10]?.saw(0, 2)).toBe(false);
