@@ -13,6 +13,17 @@ export function add(ranges: readonly Range[], [from, to]: Range): readonly Range
   return [...before, [start, end], ...after];
 }
 
+/** What is in one set or the other; quicker than adding one by one when both have thousands of ranges. */
+export function union(a: readonly Range[], b: readonly Range[]): readonly Range[] {
+  const all: [number, number][] = [];
+  for (const [from, to] of [...a, ...b].sort(([a], [b]) => a - b)) {
+    const last = all.at(-1);
+    if (last && from <= last[1] + 1) last[1] = Math.max(last[1], to);
+    else all.push([from, to]);
+  }
+  return all;
+}
+
 /** Whether the set has this number. */
 export function has(ranges: readonly Range[], seq: number): boolean {
   return ranges.some(([from, to]) => from <= seq && seq <= to);

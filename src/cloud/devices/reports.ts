@@ -3,7 +3,7 @@ import { Fault } from "#std/fault";
 import type { Database } from "#std/sqlite";
 import { type GapBody, gapBody, type Lost, type Range, type Row } from "#wire/messages";
 import { type Layout, layoutOf } from "#wire/pack";
-import { add, gaps, has, rangesOf } from "#wire/ranges";
+import { add, gaps, has, rangesOf, union } from "#wire/ranges";
 import { parseBody } from "../telemetry/body.ts";
 import { Ledger } from "../telemetry/ledger.ts";
 import type { Batch, Kept, Retention, TelemetrySink } from "../telemetry/sink.ts";
@@ -109,7 +109,7 @@ export class Reports {
     const told = rangesOf(rows.map(({ seq }) => seq));
     const have = this.have(node, epoch);
     // Before anything is kept elsewhere: an engine would fill up with rows that can never be noted.
-    checkHoles(node, told.reduce(add, have));
+    checkHoles(node, union(have, told));
     const rowsToKeep = own.filter(({ kind, seq }) => kind === "telemetry" && !has(have, seq));
     const batch = { node, epoch, rows: rowsToKeep, layouts, have, takenAt: nowMs };
     let fresh: readonly Row[] = [];

@@ -1,7 +1,7 @@
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import type { Range } from "#wire/messages";
-import { add, gaps, has, rangesOf } from "#wire/ranges";
+import { add, gaps, has, rangesOf, union } from "#wire/ranges";
 
 const MOST = 60;
 const range = fc
@@ -23,6 +23,15 @@ test("ranges are a set: whatever is added, they have it, sorted, disjoint and as
       expect(numbersIn(ranges)).toEqual([...set].sort((a, b) => a - b));
       for (const [i, [from]] of ranges.entries()) expect(from).toBeGreaterThan((ranges[i - 1]?.[1] ?? -2) + 1);
       for (let n = 0; n <= MOST + 10; n++) expect(has(ranges, n)).toBe(set.has(n));
+    }),
+  );
+});
+
+test("a union is what adding one by one makes", () => {
+  fc.assert(
+    fc.property(fc.array(range), fc.array(range), (a, b) => {
+      const [first, second] = [a, b].map((all) => all.reduce<readonly Range[]>(add, [])) as [Range[], Range[]];
+      expect(union(first, second)).toEqual(b.reduce<readonly Range[]>(add, first));
     }),
   );
 });

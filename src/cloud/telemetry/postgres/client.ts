@@ -50,6 +50,8 @@ export async function openPostgres(config: PostgresConfig, environment: Environm
       },
       async copy(text, rows) {
         const stream = client.query(from(text));
+        // One error is ours; what breaks after it is nobody's.
+        stream.on("error", () => {});
         const sent = once(stream, "finish", { signal: AbortSignal.timeout(ANSWER_MS) });
         stream.end(rows);
         await sent;

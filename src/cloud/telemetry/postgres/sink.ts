@@ -67,6 +67,8 @@ class PostgresSink implements TelemetrySink {
   readonly #schema: string;
   readonly #counts: Parts["counts"];
   #waiting: Waiting[] = [];
+  #rolling: Promise<void> = Promise.resolve();
+  #nextRoll: Promise<void> | undefined;
   #isWriting = false;
 
   constructor(reach: Reach<Postgres>, { db, schema, counts }: Parts) {
@@ -132,30 +134,40 @@ class PostgresSink implements TelemetrySink {
       return buckets.all();
     }
     const { namespace, device, sinceMs, untilMs } = wholeBuckets(span, everyMs);
-    const minutes = await this.#reach.read(async (postgres) => {
-      await rollUp(postgres, this.#schema);
-      return postgres.query<StoredMinute>(
+    await this.#roll();
+    const minutes = await this.#reach.read((sql) =>
+      sql.query<StoredMinute>(
         `select property, ${msOf("at")} as at, count::float8, numbers::float8, sum, min, max, last::text,
          ${msOf("last_at")} as "lastAt" from ${this.#schema}.minute join ${this.#schema}.series on series.id = series
          where namespace = $1 and device = $2 and at >= $3 and at <= $4 and ($5::text[] = '{}' or property = any ($5))`,
         [namespace, device, momentOf(sinceMs), momentOf(untilMs), properties],
-      );
-    });
+      ),
+    );
     for (const minute of minutes) mergeMinute(buckets, minute);
     return buckets.all();
   }
 
   async prune(retention: Retention, nowMs: number): Promise<void> {
-    const gone = await this.#reach.read(async (postgres) => {
-      await rollUp(postgres, this.#schema);
-      return prune(postgres, this.#schema, retention, nowMs);
-    });
+    await this.#roll();
+    const gone = await this.#reach.read((postgres) => prune(postgres, this.#schema, retention, nowMs));
     this.#counts.rows -= gone;
     this.#counts.pruned += gone;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#reach[Symbol.asyncDispose]();
+  }
+
+  /** Rolls up what is here now. One after the other: whoever asks during one shares the next, and holds no connection. */
+  #roll(): Promise<void> {
+    this.#nextRoll ??= this.#rolling
+      .catch(() => {})
+      .then(() => {
+        this.#nextRoll = undefined;
+        this.#rolling = this.#reach.read((postgres) => rollUp(postgres, this.#schema));
+        return this.#rolling;
+      });
+    return this.#nextRoll;
   }
 
   /** Writes what waits, a transaction after the other, until nothing does. */

@@ -1,5 +1,5 @@
 import type { Range, Row } from "#wire/messages";
-import { add, has } from "#wire/ranges";
+import { add, has, union } from "#wire/ranges";
 import type { Batch } from "../sink.ts";
 import type { Sql } from "./client.ts";
 import { type Column, clean, encodeCopy } from "./copy.ts";
@@ -43,7 +43,7 @@ export async function writeBatches(sql: Sql, schema: string, batches: readonly B
       rows.push(columnsOf(change.source.id, row, batch.takenAt));
     }
     // Events and what was dropped have numbers too; with them the ranges melt into one here as they do in the cloud.
-    change.ranges = batch.have.reduce(add, change.ranges);
+    change.ranges = union(change.ranges, batch.have);
   }
   if (rows.length > 0)
     await sql.copy(`copy ${schema}.telemetry (${COLUMNS}) from stdin (format binary)`, encodeCopy(rows));
