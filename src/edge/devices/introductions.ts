@@ -1,3 +1,4 @@
+import type { Device } from "#devices/expand";
 import { type Identity, identityOf } from "#devices/status";
 import { Fault } from "#std/fault";
 import type { DeviceTwin } from "../device-twin.ts";
@@ -12,8 +13,10 @@ export class Introductions {
   readonly #strangers = new Set<DeviceTwin>();
   /** Whether anybody answered since the last question. */
   #isAlive = false;
-  /** The places, as JSON, at which devices were asked on this connection. */
-  #asked = new WeakMap<DeviceTwin, string>();
+  /** The places at which devices were asked on this connection. */
+  #asked = new WeakMap<DeviceTwin, string | undefined>();
+  /** Places as JSON, made once for each declaration: they are looked at after every visit. */
+  readonly #places = new WeakMap<Device, string>();
 
   /** @param known - gets what a device says of itself; undefined when it has no such thing. */
   constructor(known: (twin: DeviceTwin, identity: Identity | undefined) => void) {
@@ -30,7 +33,7 @@ export class Introductions {
   /** A device answered. True when somebody has to be asked. */
   met(twin: DeviceTwin): boolean {
     this.#isAlive = true;
-    if (this.#asked.get(twin) !== placeOf(twin)) this.#strangers.add(twin);
+    if (this.#asked.get(twin) !== this.#placeOf(twin)) this.#strangers.add(twin);
     return this.#strangers.size > 0;
   }
 
@@ -41,21 +44,24 @@ export class Introductions {
       this.#strangers.delete(twin);
       const { device, health } = twin;
       if (!device || !health.online) continue;
-      this.#asked.set(twin, placeOf(twin));
+      this.#asked.set(twin, this.#placeOf(twin));
       this.#isAlive = false;
       return async (requests, signal) => {
         const said = await requests.describe(device, signal).catch(nothing);
         if (!said) return;
         this.#isAlive = true;
-        if (twin.device && this.#asked.get(twin) === placeOf(twin)) this.#known(twin, identityOf(said));
+        if (twin.device && this.#asked.get(twin) === this.#placeOf(twin)) this.#known(twin, identityOf(said));
       };
     }
     return undefined;
   }
-}
 
-function placeOf({ device }: DeviceTwin): string {
-  return JSON.stringify(device?.station);
+  #placeOf({ device }: DeviceTwin): string | undefined {
+    if (!device) return undefined;
+    const place = this.#places.get(device) ?? JSON.stringify(device.station);
+    this.#places.set(device, place);
+    return place;
+  }
 }
 
 /** A device need not say who it is. */
