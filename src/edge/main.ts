@@ -243,11 +243,11 @@ interface Measured {
 function measure(metrics: Metrics, { state, outbox, trouble }: Measured): void {
   metrics.gauge("edge_devices", "Devices that are declared for this node.", () => state().devices);
   metrics.gauge("edge_devices_online", "Devices that answered their last visit.", () => state().devicesOnline);
-  metrics.gauge("edge_values_total", "Values read since the start.", () => state().values);
+  metrics.total("edge_values_total", "Values read since the start.", () => state().values);
   metrics.gauge("edge_uplink_online", "1 while the cloud is connected.", () => (state().uplink.online ? 1 : 0));
   metrics.gauge("edge_outbox_rows", "Rows that wait for the cloud.", () => outbox.rows);
   metrics.gauge("edge_outbox_bytes", "Bytes that wait for the cloud.", () => outbox.bytes);
-  metrics.gauge("edge_outbox_dropped_total", "Rows that a limit dropped since the start.", () => outbox.dropped);
+  metrics.total("edge_outbox_dropped_total", "Rows that a limit dropped since the start.", () => outbox.dropped);
   metrics.gauge("edge_disk_ok", "0 while the disk takes nothing.", () => (isDiskFault(trouble()) ? 0 : 1));
   metrics.gauge("edge_memory_bytes", "Resident memory of the process.", () => process.memoryUsage.rss());
 }
