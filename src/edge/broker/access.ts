@@ -38,11 +38,16 @@ export class Access {
   }
 
   /** Who this is; 4 or 5 is the code of the refusal. **Source:** MQTT 3.1.1, table 3.1. */
-  async identify({ address, certificate }: Peer, name?: string, password?: Uint8Array): Promise<Identity | 4 | 5> {
+  async identify(
+    { address, certificate }: Peer,
+    name: string | undefined,
+    password: Uint8Array | undefined,
+    isWanted: () => boolean,
+  ): Promise<Identity | 4 | 5> {
     if (certificate !== undefined) return { is: "certificate", name: certificate };
     if (name !== undefined && name !== "") {
       const users = this.#users;
-      const isRight = await users.verify(name, password ?? new Uint8Array());
+      const isRight = await users.verify(name, password ?? new Uint8Array(), isWanted);
       // The check takes its time; what counts is the table of now.
       return isRight && users.hash(name) === this.#users.hash(name) ? { is: "user", name } : 4;
     }

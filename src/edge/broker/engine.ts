@@ -85,7 +85,8 @@ export function openEngine({ ledger, access, limits, figures, log }: EnginePorts
   }
 
   async function enter(connection: Connection, hello: Connect): Promise<Entry | Refusal> {
-    const identity = await access.identify(connection.peer, hello.user, hello.password);
+    const isWanted = () => !connection.isClosed;
+    const identity = await access.identify(connection.peer, hello.user, hello.password, isWanted);
     if (typeof identity === "number") return identity;
     const { client } = connection;
     const owner = ownerOf(identity);

@@ -18,7 +18,8 @@ export interface Users {
   readonly names: readonly string[];
   /** The hash of a user's password; undefined for a name nobody has. */
   hash(name: string): string | undefined;
-  verify(name: string, password: Uint8Array): Promise<boolean>;
+  /** @param isWanted - is asked when its turn comes: who went away meanwhile costs nothing. */
+  verify(name: string, password: Uint8Array, isWanted?: () => boolean): Promise<boolean>;
 }
 
 export function createUsers(users: readonly MqttUser[]): Users {
@@ -41,9 +42,9 @@ export function createUsers(users: readonly MqttUser[]): Users {
   return {
     names: [...hashes.keys()],
     hash: (name) => hashes.get(name),
-    async verify(name, password) {
+    async verify(name, password, isWanted = () => true) {
       const hash = hashes.get(name);
-      const right = await turn(() => isRight(password, hash ?? nobody));
+      const right = await turn(async () => isWanted() && (await isRight(password, hash ?? nobody)));
       return right && hash !== undefined;
     },
   };

@@ -176,6 +176,11 @@ test("a page talks MQTT over WebSocket; one of elsewhere is refused", async () =
   await once(texter, "close");
 });
 
+test("a password of somebody who went away is not looked at", async () => {
+  const users = createUsers([{ name: "ann", password: await hashPassword("secret") }]);
+  expect(await users.verify("ann", Buffer.from("secret"), () => false)).toBe(false);
+});
+
 test("a password is right or not; a name nobody has is not", async () => {
   const users = createUsers([{ name: "ann", password: await hashPassword("secret") }]);
   expect(
