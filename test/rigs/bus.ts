@@ -1,4 +1,4 @@
-import type { Connection, Driver, Pushed, Raw, Reading } from "#devices/driver";
+import type { Connection, Driver, Exchange, Pushed, Raw, Reading } from "#devices/driver";
 import type { Declaration } from "#devices/model";
 import type { DeviceTwin } from "#edge/device-twin";
 import { Bus } from "#edge/devices/bus";
@@ -20,6 +20,8 @@ export interface Script {
   readonly write?: (unit: number, property: string, raw: Raw) => void | Promise<void>;
   readonly connect?: () => void | Promise<void>;
   readonly close?: () => void;
+  /** The last exchanges of the link, in the hands of the test. Without it, the driver keeps none. */
+  readonly exchanges?: readonly Exchange[];
   readonly describe?: (unit: number) => Readonly<Record<string, string>> | Promise<never>;
 }
 
@@ -123,11 +125,14 @@ function driverOf(
     ...schemas,
     timeoutMs: (link, station) =>
       (station as { timeoutMs?: number }).timeoutMs ?? (link as { timeoutMs: number }).timeoutMs,
+    isWith: (station, { request }) => request instanceof Uint8Array && request[0] === unitOf(station),
     isPushed: (_station, address) => (address as { pushed?: boolean }).pushed === true,
     async connect(_link, signal) {
       asked.push("connect");
       await answer(script(signal).connect?.(), signal);
+      const { exchanges } = script(signal);
       return {
+        ...(exchanges ? { exchanges } : {}),
         async read(station, points, signal) {
           asked.push(`read ${unitOf(station)}`);
           const { read = () => 21 } = script(signal);

@@ -1,4 +1,5 @@
-import type { Connection, Driver, Experience, Pushed } from "#devices/driver";
+import type { Connection, Driver, Exchange, Experience, Pushed } from "#devices/driver";
+import type { Device } from "#devices/expand";
 import { deadline } from "#std/deadline";
 import { Fault } from "#std/fault";
 import { Scope } from "#std/scope";
@@ -14,6 +15,7 @@ import type { Visit } from "./visit.ts";
 import { Work } from "./work.ts";
 
 const CONNECT_MS = 5_000;
+const MOST_REMEMBERED = 4;
 /** A property is stale when it was not read for so many periods, and for so long, although its device answers. */
 const MISSED_PERIODS = 3;
 const LEAST_STALE_MS = 1_000;
@@ -33,6 +35,8 @@ export class Bus {
   #schedule: Schedule;
   /** The last one, also when it is lost: its exchanges may say why. */
   #connection: Connection | undefined;
+  /** The last exchanges with devices that did not answer. */
+  readonly #unanswered = new WeakMap<Device, readonly Exchange[]>();
 
   constructor(driver: Driver, link: unknown, ports: Ports) {
     this.#driver = driver;
@@ -42,7 +46,8 @@ export class Bus {
     this.#circuit = new Circuit(clock, () => this.#outcomes.linked(this.#schedule.devices));
     this.#outcomes = new Outcomes(driver.protocol, this.#circuit, ports);
     this.#schedule = scheduleOf([], driver, clock.monotonic());
-    this.#work = new Work(this.#schedule, { outcomes: this.#outcomes, circuit: this.#circuit, clock });
+    const missed = (twin: DeviceTwin) => this.#remember(twin);
+    this.#work = new Work(this.#schedule, { outcomes: this.#outcomes, circuit: this.#circuit, clock, missed });
     const took = (visit: Visit, batch: readonly Pushed[]) => this.#work.pushed(visit, batch);
     this.#pushes = new Pushes({ took, nowMs: () => clock.monotonic() });
   }
@@ -83,6 +88,7 @@ export class Bus {
       link: this.#link,
       circuit: this.#circuit.view(),
       connection: this.#connection,
+      unanswered: twin.device && this.#unanswered.get(twin.device),
       epochMs: clock.now() - clock.monotonic(),
     });
   }
@@ -116,6 +122,11 @@ export class Bus {
     const late = this.#schedule.turns.overdue(clock.monotonic(), MISSED_PERIODS, LEAST_STALE_MS);
     for (const [{ twin, indexes, periodMs }, ageMs] of late)
       twins.doubt(twin, `stale: not read for ${Math.round(ageMs)} ms, wanted every ${periodMs} ms`, indexes);
+  }
+
+  #remember({ device }: DeviceTwin): void {
+    const mine = device && exchangesWith(this.#driver, this.#connection, device);
+    if (device && mine && mine.length > 0) this.#unanswered.set(device, mine.slice(-MOST_REMEMBERED));
   }
 
   async serve(signal: AbortSignal): Promise<void> {

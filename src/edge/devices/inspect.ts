@@ -62,14 +62,18 @@ export interface Facts {
   readonly pushed: readonly Visit[];
   readonly turns: Pick<Turns<Visit>, "of">;
   readonly connection: Connection | undefined;
+  /** What was said at the last visit that the device did not answer: on a busy link it is soon forgotten otherwise. */
+  readonly unanswered: readonly Exchange[] | undefined;
   /** Milliseconds since the Unix epoch at which the monotonic clock was 0. */
   readonly epochMs: number;
 }
 
 /** Puts together what a bus knows about one of its devices. */
 export function inspect(twin: DeviceTwin, facts: Facts): Inspection {
-  const { driver, link, circuit, devices, visits, pushed, turns, connection, epochMs } = facts;
+  const { driver, link, circuit, devices, visits, pushed, turns, connection, unanswered, epochMs } = facts;
   const { device } = twin;
+  const recent = device && exchangesWith(driver, connection, device);
+  const exchanges = recent?.length === 0 ? (unanswered ?? []) : recent;
   const isMine = (visit: Visit) => visit.twin === twin;
   const namesOf = ({ points }: Visit) => points.map(({ property }) => property);
   return {
@@ -85,7 +89,7 @@ export function inspect(twin: DeviceTwin, facts: Facts): Inspection {
       return { everyMs: visit.periodMs, properties: namesOf(visit), misses, next: Math.round(epochMs + dueMs) };
     }),
     pushed: pushed.filter(isMine).flatMap(namesOf),
-    exchanges: device && exchangesWith(driver, connection, device)?.map((it) => exchangeView(driver, it)),
+    exchanges: exchanges?.map((exchange) => exchangeView(driver, exchange)),
     learned: (device && connection?.learned?.(device.station)) ?? [],
   };
 }

@@ -18,6 +18,8 @@ export interface WorkPorts {
   readonly outcomes: Outcomes;
   readonly circuit: Circuit;
   readonly clock: Clock;
+  /** Told when a device did not answer a visit. */
+  readonly missed: (twin: DeviceTwin) => void;
 }
 
 /** A wish that was not answered is told again after this, when no visit does so sooner. */
@@ -155,6 +157,7 @@ export class Work {
       if (twin.device !== device) return true;
       const silence = readings.find((reading) => !reading.ok && reading.fault.code === "DEVICE_TIMEOUT");
       if (silence && !silence.ok && readings.every((reading) => !reading.ok)) {
+        this.#ports.missed(twin);
         outcomes.silent(twin, silence.fault);
         return false;
       }
@@ -164,6 +167,7 @@ export class Work {
       if (!Fault.is(error, "DEVICE_TIMEOUT")) throw error;
       // Removed, or declared anew and perhaps on another link by now.
       if (twin.device !== device) return true;
+      this.#ports.missed(twin);
       outcomes.silent(twin, error);
       return false;
     } finally {

@@ -1,5 +1,6 @@
 /** What a node tells about a device: the pure parts by tables, a bus by a scripted driver. */
 import { describe, expect, test } from "@jest/globals";
+import type { Exchange } from "#devices/driver";
 import { Circuit } from "#edge/devices/circuit";
 import { followExchanges, newsOf } from "#edge/devices/exchanges";
 import { addressOf, exchangeView, roundTripMs } from "#edge/devices/inspect";
@@ -149,6 +150,20 @@ describe("exchanges", () => {
     for await (const one of followed) seen.push(one?.ms);
     expect(seen).toEqual([2, undefined, 4, 5]);
   });
+});
+
+test("the last exchange with a silent device is shown, also when its busy neighbours have taken its place", async () => {
+  const exchanges: Exchange[] = [];
+  const read = (unit: number) => {
+    exchanges.push({ at: 1, ms: 1, request: Uint8Array.of(unit, 3), answer: undefined });
+    if (exchanges.length > 2) exchanges.shift();
+    return unit === 1 ? (silence as never) : 21;
+  };
+  await using rig = busRig(() => ({ read, exchanges }), 10);
+  const [dead] = rig.declare(boiler("boiler-1"), boiler("boiler-2", { station: { unit: 2 } }));
+  await eventually(() => dead?.health.reason === "DEVICE_TIMEOUT");
+  await eventually(() => exchanges.every(({ request }) => request instanceof Uint8Array && request[0] === 2));
+  expect(dead && rig.inspect(dead).exchanges).toMatchObject([{ request: "0103" }]);
 });
 
 test("who was not visited for three periods is overdue, at the earliest after the least time", () => {
