@@ -2,6 +2,8 @@
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Grants } from "#edge/grants";
+import { Lineage } from "#edge/lineage";
 import { Outbox } from "#edge/outbox";
 import { converse, type SessionPorts } from "#edge/session";
 import { openStore, type Store } from "#edge/store";
@@ -104,12 +106,15 @@ async function drain(dataDir: string, { store, outbox, next, liveRowsPerSecond }
     return take(ranges);
   };
   const backlogHead = outbox.head;
+  let last = backlogHead;
   const began = performance.now();
-  const talk = converse(carrier, portsOf(store, outbox), end.signal, () => {}).catch(() => {});
+  const talk = converse(carrier, portsOf(store, outbox), end.signal, () => {}).catch((error: unknown) => {
+    if (!end.signal.aborted) console.error(error);
+  });
   const live = setInterval(() => {
     const at = performance.now();
     for (let i = 0; i < liveRowsPerSecond / 100; i++)
-      void outbox.append(next(Date.now()), () => pending.set(outbox.head + 1, at));
+      void outbox.append(next(Date.now()), () => pending.set(++last, at));
   }, 10);
   await new Promise((resolve) => setTimeout(resolve, WARM_UP_MS));
   latencies.length = 0;
@@ -160,11 +165,13 @@ function portsOf(store: Store, outbox: Outbox): SessionPorts {
   const ports = {
     twins: { tellAll() {}, bell: new Bell(), takeChanged: () => [] },
     supervisor: { declare: nothing, remove: nothing, keepOnly: nothing },
-    renewal: { request: nothing, accept: nothing },
+    renewal: { request: nothing, accept: nothing, identity: { certificate: "" } },
+    grants: new Grants(store.db),
+    lineage: new Lineage(store.db, outbox.head),
     outbox,
-    epoch: store.epoch,
     program: "bench",
     clock: systemClock,
+    log: silent,
   };
   return ports as unknown as SessionPorts;
 }
