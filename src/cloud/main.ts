@@ -241,11 +241,10 @@ interface Takers {
 }
 
 /** Takes a process for the node, unless its data is a copy of what another one went on with. */
-function enter(node: string, hello: Hello, nodes: Nodes): void {
+async function enter(node: string, hello: Hello, nodes: Nodes): Promise<void> {
   const { epoch, runs } = hello;
-  if (!goesOn(nodes.lastRun(node), hello))
+  if (!(await nodes.enter(node, { epoch, run: runs.at(-1) ?? "" }, (last) => goesOn(last, hello))))
     throw new Fault("NODE_DUPLICATE", `its data is a copy, older than what ${node} said last`, { node });
-  nodes.entered(node, { epoch, run: runs.at(-1) ?? "" });
 }
 
 /** Gives what happens at the tunnel to those whom it concerns. */
@@ -253,8 +252,9 @@ async function take(event: TunnelEvent, takers: Takers): Promise<void> {
   const { controller, ownership, reports, unheard, nodes, clock } = takers;
   const { node } = event;
   if (event.on !== "message") {
-    nodes.seen(node, clock.now());
-    return event.on === "connected" ? controller.connected(node, event.session) : controller.disconnected(node);
+    if (event.on === "connected") controller.connected(node, event.session);
+    else controller.disconnected(node);
+    return nodes.seen(node, clock.now());
   }
   const { message, session } = event;
   const { epoch } = session.hello;

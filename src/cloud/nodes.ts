@@ -58,8 +58,8 @@ export class Nodes {
     return this.#db.commitNow(() => this.#sql.renewed.run(nowMs, name).changes > 0);
   }
 
-  seen(name: string, nowMs: number): void {
-    this.#db.commitNow(() => this.#sql.seen.run(name, nowMs));
+  async seen(name: string, nowMs: number): Promise<void> {
+    await this.#db.commit(() => this.#sql.seen.run(name, nowMs));
   }
 
   /** The process that spoke for the node last. */
@@ -67,14 +67,22 @@ export class Nodes {
     return this.#sql.lastRun.get(name);
   }
 
-  /** From now on this process speaks for the node. */
-  entered(name: string, { epoch, run }: LastRun): void {
-    this.#sql.enter.run(name, epoch, run);
+  /**
+   * From now on this process speaks for the node, if it goes on where the last one ended. Thousands may come at once, so
+   * they share a commit; it is on disk when this resolves.
+   * @returns false when it does not, and nothing was changed.
+   */
+  enter(name: string, { epoch, run }: LastRun, goesOn: (last: LastRun | undefined) => boolean): Promise<boolean> {
+    return this.#db.commit(() => {
+      if (!goesOn(this.lastRun(name))) return false;
+      this.#sql.enter.run(name, epoch, run);
+      return true;
+    });
   }
 
   /** A second machine with the node's identity was refused. */
   duplicated(name: string, nowMs: number): void {
-    this.#sql.duplicate.run(nowMs, name);
+    this.#db.commitNow(() => this.#sql.duplicate.run(nowMs, name));
   }
 
   /** Shuts the node out until it joins anew, whatever certificate it has. False when there is no such node. */

@@ -38,7 +38,7 @@ export interface TunnelOptions extends Endpoint {
   /** Whether a certificate's name may connect, and stay, beyond having a certificate. */
   readonly admits: (node: string) => boolean;
   /** Takes the process behind a hello for the node. @throws {Fault} `NODE_DUPLICATE` when another one is. */
-  readonly enter: (node: string, hello: Hello) => void;
+  readonly enter: (node: string, hello: Hello) => Promise<void>;
   /** Told when a second machine has the identity of a node. */
   readonly duplicate: (node: string, fault: Fault) => void;
   /** What the cloud holds of a node's history. */
@@ -72,7 +72,7 @@ export async function openTunnel(options: TunnelOptions): Promise<Tunnel> {
       const version = agree(hello.version);
       const session = new Session(carrier, hello, clock);
       await yieldTo(session, carrier.address, signal);
-      options.enter(node, hello);
+      await options.enter(node, hello);
       sessions.get(node)?.close("a newer connection of this node took over");
       sessions.set(node, session);
       log.info("node connected", { node, program: hello.program, version, epoch: hello.epoch });

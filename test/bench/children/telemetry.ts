@@ -16,7 +16,7 @@ const tunnel = await openTunnel({
   tls,
   program: "bench",
   admits: () => true,
-  enter: () => undefined,
+  enter: async () => {},
   duplicate: () => undefined,
   have: (node, epoch) => reports.have(node, epoch),
   async handle(event) {

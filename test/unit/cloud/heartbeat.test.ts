@@ -26,7 +26,7 @@ beforeEach(async () => {
     tls: { ...server, authority: ca.certificate },
     program: "test",
     admits: () => true,
-    enter: () => undefined,
+    enter: async () => {},
     duplicate: () => undefined,
     have: () => [],
     handle: async (event) => void events.push(event),
