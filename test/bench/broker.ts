@@ -1,4 +1,4 @@
-/** The site's broker beside mosquitto: fan-out, durable QoS 1, latency, memory; all ratios are of one run. */
+/** The site's broker beside mosquitto and aedes: fan-out, durable QoS 1, latency, memory; all ratios are of one run. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -11,7 +11,7 @@ import type { LoadFigures, LoadOptions } from "./children/mqtt-load.ts";
 /** What one broker did at one load. */
 export interface BrokerFigure {
   readonly load: string;
-  readonly broker: "skerry" | "mosquitto, durable" | "mosquitto, defaults";
+  readonly broker: "skerry" | "aedes, in memory" | "mosquitto, durable" | "mosquitto, defaults";
   readonly deliveriesPerSecond?: number;
   readonly p50Us?: number;
   readonly p99Us?: number;
@@ -41,16 +41,16 @@ const loads: readonly (readonly [name: string, load: Omit<LoadOptions, "port">])
   ["5,000 idle clients", { qos: 0, subscribers: 0, durable: false, window: 0, idle: 5000, ...MEASURE }],
 ];
 
-/** Measures Skerry, and mosquitto when it is installed; without it only Skerry, and says why. */
+/** Measures Skerry and aedes, and mosquitto when it is installed; without it it says why. */
 export async function benchBroker(): Promise<readonly BrokerFigure[]> {
   const figures: BrokerFigure[] = [];
   const hasMosquitto = isInstalled("mosquitto");
-  if (!hasMosquitto) console.log("mosquitto is not installed here: no ratios");
+  if (!hasMosquitto) console.log("mosquitto is not installed here: no ratios to it");
   for (const [load, options] of loads) {
     const others = hasMosquitto ? (["mosquitto, durable", "mosquitto, defaults"] as const) : [];
-    for (const name of ["skerry", ...others] as const) {
+    for (const name of ["skerry", "aedes, in memory", ...others] as const) {
       const dataDir = mkdtempSync(join(tmpdir(), "skerry-broker-"));
-      const subject = name === "skerry" ? await openSkerry(dataDir) : await openMosquitto(name, dataDir);
+      const subject = await openSubject(name, dataDir);
       try {
         figures.push({ load, broker: name, ...(await measure(subject, options)) });
       } finally {
@@ -70,10 +70,17 @@ async function measure({ port, pid }: Subject, options: Omit<LoadOptions, "port"
   return { deliveriesPerSecond, p50Us, p99Us };
 }
 
-async function openSkerry(dataDir: string): Promise<Subject> {
-  const child = await openChild<{ port: number }>("broker", { dataDir });
+function openSubject(name: BrokerFigure["broker"], dataDir: string): Promise<Subject> {
+  if (name === "skerry") return openChildAs(name, "broker", { dataDir });
+  if (name === "aedes, in memory") return openChildAs(name, "aedes", {});
+  return openMosquitto(name, dataDir);
+}
+
+/** One of `children/`. */
+async function openChildAs(name: BrokerFigure["broker"], program: string, options: object): Promise<Subject> {
+  const child = await openChild<{ port: number }>(program, options);
   return {
-    name: "skerry",
+    name,
     port: child.ready.port,
     pid: child.process.pid ?? 0,
     end: async () => await child[Symbol.asyncDispose](),

@@ -105,7 +105,8 @@ const sections: readonly Section[] = [
   },
   {
     name: "broker",
-    summary: "the site's broker beside mosquitto with durable settings and with its defaults, where it is installed",
+    summary:
+      "the site's broker beside aedes, and mosquitto with durable settings and with its defaults where it is installed",
     isUsual: false,
     run: async () => tableOf(await (await import("./broker.ts")).benchBroker()),
   },

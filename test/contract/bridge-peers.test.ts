@@ -1,4 +1,4 @@
-/** The bridge and the external mode beside Debian's mosquitto, which was not written here, and what can go wrong there. */
+/** The bridge and the external mode beside aedes and Debian's mosquitto, which were not written here, and what can go wrong there. */
 import { writeFileSync } from "node:fs";
 import { join as joinPath } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
@@ -13,6 +13,7 @@ import { openMetrics } from "#std/metrics";
 import { Scope } from "#std/scope";
 import { createAuthority, issue } from "#std/x509";
 import { topics } from "#wire/topics";
+import { type AedesBroker, openAedes } from "../rigs/aedes.ts";
 import { eventually } from "../rigs/eventually.ts";
 import { folder } from "../rigs/folder.ts";
 import { keptLog } from "../rigs/log.ts";
@@ -174,6 +175,56 @@ describe("mosquitto in the place of the node's broker", () => {
     await eventually(() => late.messages.at(-1)?.text === "2");
     expect(states.map(({ online }) => online)).toEqual([true, false, true]);
   });
+});
+
+describe("aedes", () => {
+  let peer: AedesBroker;
+  beforeEach(async () => {
+    peer = await openAedes();
+  });
+  afterEach(async () => await peer[Symbol.asyncDispose]());
+
+  async function restart(meanwhile: () => Promise<void>): Promise<void> {
+    await peer[Symbol.asyncDispose]();
+    await meanwhile();
+    peer = await openAedes(peer.port);
+  }
+
+  test(
+    "gets by a bridge what was said while it was away, in order",
+    async () => {
+      const bridged = bridge(`mqtt://127.0.0.1:${peer.port}`);
+      await eventually(() => isOnline(bridged));
+      using near = await join(site.port, { client: "near" });
+      await restart(async () => {
+        await eventually(() => !isOnline(bridged));
+        await sayAll(near, 1, 500);
+      });
+      using far = await join(peer.port, { client: "far" }, ["chat/#", 1]);
+      await eventually(() => numbers(far).length === 500, 20_000);
+      expect(numbers(far)).toEqual(upTo(500));
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "in the place of the node's broker has the node's state again after it was away",
+    async () => {
+      const config = externalConfig.parse({ url: `mqtt://127.0.0.1:${peer.port}` });
+      const ports = { node: "site-a", clock: systemClock, log, state: () => {} };
+      const broker = scope.use(await openExternalBroker(config, ports));
+      await eventually(() => broker.clients === 1);
+      broker.publishText("devices/d/reported/p", "1", true);
+      await restart(async () => {
+        await eventually(() => broker.clients === 0);
+        broker.publishText("devices/d/reported/p", "2", true);
+      });
+      await eventually(() => broker.clients === 1, 20_000);
+      using late = await join(peer.port, { client: "late" }, ["devices/d/reported/p", 0]);
+      await eventually(() => late.messages.at(-1)?.text === "2");
+    },
+    LIMIT_MS,
+  );
 });
 
 test("a bridge that leads to its own broker carries nothing and says so", async () => {
