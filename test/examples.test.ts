@@ -73,7 +73,7 @@ describe("the examples", () => {
   );
 });
 
-describe("examples/serial, with the simulated device", () => {
+describe("examples/serial-*, with the simulated device", () => {
   test.each([
     ["scale-1", ["scale"], 2],
     ["scale-2", ["scale", "--unsolicited"], 2],

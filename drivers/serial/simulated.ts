@@ -1,4 +1,4 @@
-/** Devices for the simulator: those of `examples/serial/`. What they say is set from outside; they have no clock. */
+/** Devices for the simulator: those of `examples/serial-*`. What they say is set from outside; they have no clock. */
 import { checksums } from "./checksum.ts";
 import type { SerialDevice } from "./simulator.ts";
 

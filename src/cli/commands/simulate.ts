@@ -12,7 +12,7 @@ export const simulate = command({
   details:
     "For trying the examples without hardware. Prints the link of a Device that reaches it, and runs until Ctrl-C. The plc " +
     "speaks Modbus TCP (a boiler at unit 1, a tank at unit 2); the others are serial devices behind a serial server, those of " +
-    "examples/serial, or with --pty at a serial port of this machine.",
+    "examples/serial-*, or with --pty at a serial port of this machine.",
   args: { device: { help: "What is simulated.", choices: ["plc", "scale", "gps", "meter"] } },
   options: {
     host: { help: "Address to listen on.", value: "ADDRESS", default: "127.0.0.1" },
@@ -26,7 +26,7 @@ export const simulate = command({
     output: outputOption,
   },
   examples: [
-    ["edgeadm simulate scale", "for scale-1 of examples/serial/sartorius-scale"],
+    ["edgeadm simulate scale", "for scale-1 of examples/serial-scale"],
     ["edgeadm simulate gps --pty", "a GPS receiver at a port such as /dev/pts/5"],
   ],
   async run({ args, options }, world) {

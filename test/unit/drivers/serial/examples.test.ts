@@ -8,7 +8,7 @@ import { meter, type Pan, print, scale, sentence, sentences } from "#drivers/ser
 import { openSerialSimulator, type SerialDevice, type SerialSimulator } from "#drivers/serial/simulator";
 import { parseAllYaml } from "#std/yaml";
 
-const folder = new URL("../../../../examples/serial/", import.meta.url);
+const folder = new URL("../../../../examples/", import.meta.url);
 const driver: Driver = serial();
 const forever = new AbortController().signal;
 
@@ -85,12 +85,12 @@ const silentDevice: SerialDevice = { answer: () => undefined };
 
 describe("the example of a GPS receiver", () => {
   test("has every property pushed", async () => {
-    await using gps = await open("nmea-gps", silentDevice);
+    await using gps = await open("serial-gps", silentDevice);
     for (const { address } of gps.points) expect(driver.isPushed?.(gps.station, address)).toBe(true);
   });
 
   test("reads the sentences of the standard", async () => {
-    await using gps = await open("nmea-gps", silentDevice);
+    await using gps = await open("serial-gps", silentDevice);
     const text =
       "$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,*47\r\n" +
       "$GPRMC,123519,A,4807.038,N,01131.000,W,022.4,084.4,230394,003.1,W*78\r\n";
@@ -106,7 +106,7 @@ describe("the example of a GPS receiver", () => {
   });
 
   test("reads a mixed receiver south of the equator and west of Greenwich", async () => {
-    await using gps = await open("nmea-gps", silentDevice);
+    await using gps = await open("serial-gps", silentDevice);
     const text = sentences({ latitude: -33.8568, longitude: -70.6483, metres: -4, knots: 0, satellites: 12 });
     const mixed = sentence(text.slice(1, text.indexOf("*")).replace("GPGGA", "GNGGA"));
     const seen = values(gps.properties, await pushed(gps, mixed, 5));
@@ -114,7 +114,7 @@ describe("the example of a GPS receiver", () => {
   });
 
   test("has no position without a fix, and says so", async () => {
-    await using gps = await open("nmea-gps", silentDevice);
+    await using gps = await open("serial-gps", silentDevice);
     expect(values(gps.properties, await pushed(gps, sentences(undefined), 7))).toEqual({
       latitude: "DEVICE_REFUSED",
       longitude: "DEVICE_REFUSED",
@@ -127,13 +127,13 @@ describe("the example of a GPS receiver", () => {
   });
 
   test("calls a position uncertain that is kept without a fix", async () => {
-    await using gps = await open("nmea-gps", silentDevice);
+    await using gps = await open("serial-gps", silentDevice);
     const kept = sentence("GPGGA,123519,4807.038,N,01131.000,E,0,00,99.9,545.4,M,46.9,M,,");
     expect(values(gps.properties, await pushed(gps, kept, 5))).toMatchObject({ latitude: "uncertain 48.1173", fix: 0 });
   });
 
   test("takes no value from a damaged sentence, and the next one is good", async () => {
-    await using gps = await open("nmea-gps", silentDevice);
+    await using gps = await open("serial-gps", silentDevice);
     const good = sentences({ latitude: 54, longitude: 10, metres: 5, knots: 1, satellites: 7 });
     const damaged = good.replace("5400", "5500");
     const seen = await pushed(gps, damaged, 7);
@@ -147,7 +147,7 @@ describe("the example of a Sartorius scale", () => {
 
   test("reads a weight at rest, and one that moves as uncertain", async () => {
     const dish = pan(-123.45);
-    await using bench = await open("sartorius-scale", scale(dish));
+    await using bench = await open("serial-scale", scale(dish));
     const read = async () =>
       values(bench.properties, await bench.connection.read(bench.station, bench.points, forever));
     expect(await read()).toEqual({ weight: -123.45, stable: true, tare: "DEVICE_REFUSED" });
@@ -164,7 +164,7 @@ describe("the example of a Sartorius scale", () => {
       "-     0.00 kg ": -0,
     };
     for (const [text, weight] of Object.entries(prints)) {
-      await using bench = await open("sartorius-scale", { answer: () => `${text}\r\n` });
+      await using bench = await open("serial-scale", { answer: () => `${text}\r\n` });
       const [reading] = await bench.connection.read(bench.station, bench.points.slice(0, 1), forever);
       expect(values(bench.properties.slice(0, 1), [reading])).toEqual({ weight });
     }
@@ -172,7 +172,7 @@ describe("the example of a Sartorius scale", () => {
 
   test("says what the scale says instead of a weight", async () => {
     for (const special of ["High", "Low", "--", "Err 30"]) {
-      await using bench = await open("sartorius-scale", scale({ ...pan(0), special }));
+      await using bench = await open("serial-scale", scale({ ...pan(0), special }));
       const [reading] = await bench.connection.read(bench.station, bench.points.slice(0, 1), forever);
       expect(reading).toMatchObject({ ok: false, fault: { code: "DEVICE_REFUSED" } });
       expect(!reading?.ok && reading?.fault.message).toContain(special);
@@ -181,7 +181,7 @@ describe("the example of a Sartorius scale", () => {
 
   test("tares when true is written, and nothing else", async () => {
     const dish = pan(50);
-    await using bench = await open("sartorius-scale", scale(dish));
+    await using bench = await open("serial-scale", scale(dish));
     const tare = bench.points[2] as Point;
     await expect(bench.connection.write(bench.station, tare, false, forever)).rejects.toMatchObject({
       code: "VALUE_INVALID",
@@ -192,7 +192,7 @@ describe("the example of a Sartorius scale", () => {
   });
 
   test("is pushed when it prints by itself", async () => {
-    await using bench = await open("sartorius-scale", silentDevice, 1);
+    await using bench = await open("serial-scale", silentDevice, 1);
     expect(driver.isPushed?.(bench.station, bench.points[0]?.address)).toBe(true);
     const seen = await pushed(bench, print(pan(12.34)), 2);
     expect(values(bench.properties, seen)).toMatchObject({ weight: 12.34, stable: true });
@@ -211,7 +211,7 @@ describe("the example of an electricity meter", () => {
     ]);
 
   test("reads every register in one readout", async () => {
-    await using bench = await open("iec62056-meter", meter(registers()));
+    await using bench = await open("serial-meter", meter(registers()));
     expect(values(bench.properties, await bench.connection.read(bench.station, bench.points, forever))).toEqual({
       energy: 123.45,
       exported: 0.07,
@@ -225,7 +225,7 @@ describe("the example of an electricity meter", () => {
   test("refuses a register that the meter does not have, without waiting", async () => {
     const few = registers();
     few.delete("2.8.0");
-    await using bench = await open("iec62056-meter", meter(few));
+    await using bench = await open("serial-meter", meter(few));
     const seen = values(bench.properties, await bench.connection.read(bench.station, bench.points, forever));
     expect(seen).toMatchObject({ energy: 123.45, exported: "DEVICE_REFUSED", power: 0.412 });
     expect(bench.simulator.asked).toBe(1);
@@ -238,7 +238,7 @@ describe("the example of an electricity meter", () => {
       answer: (request) =>
         readouts++ === 0 ? whole.answer(request)?.replace("123.45", "123.46") : whole.answer(request),
     };
-    await using bench = await open("iec62056-meter", damaged);
+    await using bench = await open("serial-meter", damaged);
     const station = { ...(bench.station as object), retries: 0 };
     for (const code of [new Set(["ANSWER_INVALID"]), undefined]) {
       const readings = await bench.connection.read(station, bench.points, forever);
@@ -249,6 +249,6 @@ describe("the example of an electricity meter", () => {
 });
 
 test("every example has a README, a model and a device", () => {
-  for (const example of readdirSync(folder))
+  for (const example of readdirSync(folder).filter((name) => name.startsWith("serial-")))
     expect(readdirSync(new URL(`${example}/`, folder)).sort()).toEqual(["README.md", "device.yaml", "model.yaml"]);
 });
