@@ -31,11 +31,20 @@ test("a message reads back as it was sent, numbers beyond 32 bits too", () => {
 test("any JSON value travels in a declaration", () => {
   fc.assert(
     fc.property(fc.jsonValue(), (spec) => {
+      fc.pre(!JSON.stringify(spec).includes("__proto__"));
       const device = { namespace: "n", name: "b", uid: "u", generation: 1, modelGeneration: 1, spec };
       const heard = decodeFrame(cloudMessage, encodeFrame({ kind: "device", device, grant: "g" }));
       expect(JSON.stringify(heard)).toBe(JSON.stringify({ kind: "device", device, grant: "g" }));
     }),
   );
+});
+
+test("a key that would replace the prototype arrives under a harmless name", () => {
+  const spec: unknown = JSON.parse('{"__proto__":{"isAdmin":true}}');
+  const device = { namespace: "n", name: "b", uid: "u", generation: 1, modelGeneration: 1, spec };
+  const heard = decodeFrame(cloudMessage, encodeFrame({ kind: "device", device, grant: "g" }));
+  expect(heard).toMatchObject({ device: { spec: { __proto_: { isAdmin: true } } } });
+  expect(JSON.stringify(heard)).not.toContain("__proto__");
 });
 
 test("bytes that are no message are refused, whatever they are", () => {
