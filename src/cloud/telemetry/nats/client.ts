@@ -87,20 +87,21 @@ export async function openStream(config: NatsConfig, retention: Retention, envir
     const options = { timeout: ANSWER_MS };
     const manager = await jetstream.jetstreamManager(nc, options);
     await prepareStream(manager, config, retention);
-    return streamOf(nc, manager, jetstream.jetstream(nc, options), config.stream, transport.headers);
+    return streamOf({ nc, manager, client: jetstream.jetstream(nc, options), name: config.stream, ...transport });
   } catch (error) {
     await nc.close();
     throw refusalOf(error) ?? error;
   }
 }
 
-function streamOf(
-  nc: NatsConnection,
-  manager: JetStreamManager,
-  client: JetStreamClient,
-  name: string,
-  headers: typeof import("@nats-io/transport-node").headers,
-): Stream {
+interface StreamParts extends Pick<typeof import("@nats-io/transport-node"), "headers"> {
+  readonly nc: NatsConnection;
+  readonly manager: JetStreamManager;
+  readonly client: JetStreamClient;
+  readonly name: string;
+}
+
+function streamOf({ nc, manager, client, name, headers }: StreamParts): Stream {
   return {
     mostBytes: nc.info?.max_payload ?? 0,
     ended: nc.closed().then((error) => error ?? new Fault("TELEMETRY_UNREACHABLE", "the connection was lost")),
@@ -122,7 +123,7 @@ function streamOf(
         fromNumber !== undefined
           ? ({ deliver_policy: "by_start_sequence", opt_start_seq: fromNumber } as const)
           : fromMs > 0
-            ? ({ deliver_policy: "by_start_time", opt_start_time: new Date(fromMs).toISOString() } as const)
+            ? ({ deliver_policy: "by_start_time", opt_start_time: timeOf(fromMs) } as const)
             : ({ deliver_policy: "all" } as const);
       const which = subject === undefined ? {} : { filter_subjects: subject };
       const consumer = await client.consumers.get(name, { ...begin, ...which, headers_only: onlyHeads });
@@ -133,7 +134,8 @@ function streamOf(
         messages = await consumer.consume({ max_messages: PAGE });
         for await (const message of messages) {
           yield messageOf(message);
-          left = message.info.pending;
+          // Not those that come meanwhile: a busy device would never end.
+          left = Math.min(left - 1, message.info.pending);
           if (left === 0) return;
         }
         throw new Error(`the stream ended with ${left} messages to come`);
@@ -151,6 +153,11 @@ function streamOf(
     },
     [Symbol.asyncDispose]: () => nc.close(),
   };
+}
+
+/** A time as the server reads it: with a year of four digits. */
+function timeOf(ms: number): string {
+  return new Date(Math.min(ms, Date.UTC(9999, 0))).toISOString();
 }
 
 function messageOf(message: JsMsg): StreamMessage {
