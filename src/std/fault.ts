@@ -42,7 +42,7 @@ export const faults = {
   IDENTITY_REFUSED: { retry: false, hint: "Join the node again with a new token: edgeadm token create" },
   IDENTITY_DAMAGED: {
     retry: false,
-    hint: "Restore the file that the message names from a backup. A node can join again: edgeadm token create",
+    hint: "Restore the file that the message names from a backup. A node can also join again, with a new token and --force.",
   },
   NODE_DUPLICATE: {
     retry: true,

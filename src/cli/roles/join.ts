@@ -25,8 +25,9 @@ export async function joinAsNode(request: JoinRequest, world: World): Promise<{ 
     throw refuse(`${url} is no https URL`, "Such as https://cloud.example.com:7444");
   const dataDir = resolve(world.cwd, dataDirOf(request, world.cwd));
   makeDataDir(dataDir);
-  const known = loadIdentity(dataDir);
-  if (known && !force)
+  // One that is damaged may be replaced, too.
+  const known = force ? undefined : loadIdentity(dataDir);
+  if (known)
     throw refuse(
       `${dataDir} has an identity already: ${known.node} of ${known.tunnel}`,
       "Give --force to replace it, or another data directory.",
