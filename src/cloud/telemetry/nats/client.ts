@@ -128,18 +128,24 @@ function streamOf({ nc, manager, client, name, headers }: StreamParts): Stream {
       const which = subject === undefined ? {} : { filter_subjects: subject };
       const consumer = await client.consumers.get(name, { ...begin, ...which, headers_only: onlyHeads });
       let messages: ConsumerMessages | undefined;
+      // What was to come may be purged meanwhile; then nothing would end the wait.
+      let waited = 0;
+      const watch = setInterval(() => void (++waited > 1 && messages?.close()), ANSWER_MS);
       try {
         let left = (await consumer.info()).num_pending;
         if (left === 0) return;
         messages = await consumer.consume({ max_messages: PAGE });
         for await (const message of messages) {
+          waited = Number.NEGATIVE_INFINITY;
           yield messageOf(message);
+          waited = 0;
           // Not those that come meanwhile: a busy device would never end.
           left = Math.min(left - 1, message.info.pending);
           if (left === 0) return;
         }
         throw new Error(`the stream ended with ${left} messages to come`);
       } finally {
+        clearInterval(watch);
         await messages?.close();
         await consumer.delete().catch(() => false);
       }
