@@ -9,6 +9,8 @@ import { ptyObstacle } from "../rigs/modbus-pty.ts";
 import {
   ANSWER_MS,
   type FaultySerial,
+  LATE_ANSWER_MS,
+  late,
   mischiefs,
   openFaultySerial,
   type Speech,
@@ -23,10 +25,13 @@ const VISIT_MS = 5_000;
 for (const [kind, speech] of Object.entries(speeches)) {
   const points = [0, 1].map((cell) => ({ property: `p${cell}`, address: driver.address.parse(speech.address(cell)) }));
   const once = stationOf(speech, 0);
-  const twice = stationOf(speech, 1);
 
   describe(`a serial device of ${kind} that`, () => {
     for (const [how, [outcomes, mischief]] of Object.entries(mischiefs)) {
+      const timeoutMs = mischief === late ? LATE_ANSWER_MS : ANSWER_MS;
+      const once = stationOf(speech, 0, timeoutMs);
+      const twice = stationOf(speech, 1, timeoutMs);
+
       test(`${how} never gives a wrong value, and is read again by the next visit or connection`, async () => {
         await using device = await openFaultySerial(speech);
         let connection = await connect(device);
@@ -95,7 +100,8 @@ for (const [kind, speech] of Object.entries(speeches)) {
     test("is always too slow gives no value rather than that of an earlier request", async () => {
       await using device = await openFaultySerial(speech);
       await using connection = await connect(device);
-      device.misbehave(({ good }, socket) => void setTimeout(() => socket.write(good), 1.5 * ANSWER_MS), true);
+      device.misbehave(late, true);
+      const twice = stationOf(speech, 1, LATE_ANSWER_MS);
       for (const value of [100, 200, 300]) {
         set(device, value);
         const seen = await visit(connection, twice, points.slice(0, 1));
@@ -123,7 +129,6 @@ const onTty = obstacle === undefined ? describe : describe.skip;
 
 for (const [kind, speech] of Object.entries(speeches)) {
   const points = [0, 1].map((cell) => ({ property: `p${cell}`, address: driver.address.parse(speech.address(cell)) }));
-  const once = stationOf(speech, 0);
 
   onTty(`a serial device of ${kind} at a real port (${obstacle ?? "a pseudo-terminal"}) that`, () => {
     let device: FaultySerial;
@@ -142,6 +147,9 @@ for (const [kind, speech] of Object.entries(speeches)) {
 
     const staying = Object.entries(mischiefs).filter(([, [outcomes]]) => !outcomes.includes("LINK_LOST"));
     for (const [i, [how, [outcomes, mischief]]] of staying.entries()) {
+      // Another process carries the bytes here, and it has to have its turn.
+      const once = stationOf(speech, 0, mischief === late ? LATE_ANSWER_MS : 3 * ANSWER_MS);
+
       test(`${how} never gives a wrong value, and is read again by the next visit`, async () => {
         const value = 1_000 * (i + 1);
         set(device, value);
@@ -184,8 +192,8 @@ onTty(`a serial adapter that is pulled out (${obstacle ?? "a pseudo-terminal"})`
   });
 });
 
-function stationOf(speech: Speech, retries: number): SerialStation {
-  return driver.station.parse({ ...speech.station, retries, timeout: `${ANSWER_MS}ms` });
+function stationOf(speech: Speech, retries: number, timeoutMs = ANSWER_MS): SerialStation {
+  return driver.station.parse({ ...speech.station, retries, timeout: `${timeoutMs}ms` });
 }
 
 async function connect({ link }: FaultySerial): Promise<Connection> {
