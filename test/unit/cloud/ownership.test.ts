@@ -7,6 +7,7 @@ import { eventKind } from "#cloud/kube/objects";
 import type { Cloud } from "#cloud/main";
 import { silent } from "#std/log";
 import { openHttpClient } from "#std/undici";
+import type { CarrierTls } from "#wire/carrier";
 import type { Row } from "#wire/messages";
 import { eventually } from "../../rigs/eventually.ts";
 import { answering, type FakeEdge, telemetry } from "../../rigs/fake-edge.ts";
@@ -50,8 +51,9 @@ async function tell(edge: FakeEdge, ...rows: Row[]): Promise<void> {
   await eventually(() => edge.of("taken").length > before);
 }
 
-/** What a node was granted when its devices were declared to it. */
-async function grantsOf(edge: FakeEdge) {
+/** What a node is granted when its devices are declared to it. */
+async function grantsOf(tls: CarrierTls) {
+  using edge = await connect(cloud, "site-a", { tls });
   await eventually(() => edge.of("roster").length > 0);
   return edge.of("device").map(({ device: { namespace, name: device }, grant }) => ({ namespace, device, grant }));
 }
@@ -111,10 +113,7 @@ test("a report about a device of another does not count, whatever uid it has", a
 
 test("the backlog of a device that was moved or deleted is history, also after a restart of the cloud", async () => {
   const tls = await join(cloud, "site-a");
-  const grants = await connect(cloud, "site-a", { tls }).then(async (edge) => {
-    using _ = edge;
-    return grantsOf(edge);
-  });
+  const grants = await grantsOf(tls);
   cluster.apply(deviceKind, boiler("boiler-1", "site-b"));
   cluster.remove(deviceKind, "default/boiler-2");
   await reopen();
@@ -129,10 +128,7 @@ test("the backlog of a device that was moved or deleted is history, also after a
 
 test("a cloud that does not know the cluster yet takes what a node has a grant for", async () => {
   const tls = await join(cloud, "site-a");
-  const grants = await connect(cloud, "site-a", { tls }).then(async (edge) => {
-    using _ = edge;
-    return grantsOf(edge);
-  });
+  const grants = await grantsOf(tls);
   cluster.failWith = 503;
   await reopen();
   using edge = await connect(cloud, "site-a", { tls });
@@ -164,10 +160,7 @@ test("a cloud from a backup that is older than a device takes the history of it"
   cpSync(dataDir, `${dataDir}.backup`, { recursive: true });
   cluster.apply(deviceKind, boiler("newer", "site-a"));
   cloud = await plantOn(cluster, { dataDir });
-  const grants = await connect(cloud, "site-a", { tls }).then(async (edge) => {
-    using _ = edge;
-    return grantsOf(edge);
-  });
+  const grants = await grantsOf(tls);
   expect(grants.map(({ device }) => device)).toContain("newer");
   await cloud[Symbol.asyncDispose]();
   rmSync(dataDir, { recursive: true });
