@@ -147,6 +147,28 @@ export function isHeld(path: string): boolean {
   }
 }
 
+/**
+ * Takes the lock that a file stands for, until it is disposed or the process ends, however it ends. The file stays empty.
+ * Undefined when somebody has it. @throws {Fault} `PERMISSION_MISSING`
+ */
+export function tryLock(path: string): Disposable | undefined {
+  try {
+    const db = new Sqlite(path, { timeout: 0 });
+    try {
+      // Nothing is written, so that a full disk takes the lock as well.
+      db.pragma("journal_mode = MEMORY");
+      db.exec("begin immediate");
+      return { [Symbol.dispose]: () => void db.close() };
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+  } catch (error) {
+    if (/^SQLITE_BUSY/.test(codeOf(error))) return undefined;
+    throw openFault(error, path);
+  }
+}
+
 /** Marks a file whose damage was met while it was in use: the check at opening might not find it. */
 const DAMAGED = ".damaged";
 

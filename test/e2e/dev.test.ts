@@ -173,7 +173,7 @@ async function start(): Promise<Dev> {
 /** Sends a signal to the launcher and waits for its end; then the data directory is free. */
 async function end(dev: Dev, signal: NodeJS.Signals): Promise<number | null> {
   started.delete(dev);
-  const [holder] = readFileSync(join(folder, ".skerry/dev.lock"), "utf8").split(" ");
+  const holder = readFileSync(join(folder, ".skerry/edgeadm.pid"), "utf8");
   const exited = once(dev.process, "exit");
   if (signal === "SIGKILL") process.kill(Number(holder), signal);
   else dev.process.kill(signal);

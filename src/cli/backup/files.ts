@@ -20,7 +20,7 @@ const MANIFEST = "manifest.json";
 /** Databases of which a folder has at least one when it is a data directory. */
 const SIGNS = /^(edge|cloud|registry)\.db$/;
 /** What belongs to the process that runs, or can be done without. */
-const LEFT_OUT = /(-wal|-shm|\.lock|\.log|\.new|\.corrupt-.*)$/;
+const LEFT_OUT = /(-wal|-shm|\.lock|\.pid|\.log|\.new|\.corrupt-.*)$/;
 
 /** Names of the files of a data directory that belong into a backup. @throws {Fault} `CONFIG_INVALID` when it is none. */
 export function filesOf(dataDir: string): readonly string[] {

@@ -2,11 +2,11 @@ import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Fault } from "#std/fault";
 import { command } from "../command.ts";
-import { holderOf } from "../dev/lock.ts";
+import { alreadyRunning, isLocked } from "../lock.ts";
 import { print } from "../world.ts";
 
 /** A folder without any of these is not one of ours, and is left alone. */
-const SIGNS = ["dev.json", "dev.lock", "registry/ca.key"];
+const SIGNS = ["dev.json", "edgeadm.lock", "registry/ca.key"];
 
 export const reset = command({
   name: "reset",
@@ -27,11 +27,7 @@ export const reset = command({
       throw new Fault("USAGE_INVALID", "reset needs to be told what", { hint: "Give --dev for the data of run dev." });
     const dataDir = resolve(world.cwd, given);
     if (!existsSync(dataDir)) return print(world, `${dataDir} is not there; nothing to remove`);
-    const holder = holderOf(dataDir);
-    if (holder !== undefined)
-      throw new Fault("ALREADY_RUNNING", `${dataDir} is in use by process ${holder}`, {
-        hint: `Stop it first: kill ${holder}`,
-      });
+    if (isLocked(dataDir)) throw alreadyRunning(dataDir);
     if (!isOurs(dataDir))
       throw new Fault("USAGE_INVALID", `${dataDir} was not made by edgeadm run dev`, { hint: "Correct --data-dir." });
     if (!yes) {

@@ -5,6 +5,7 @@ import { openLog } from "#std/log";
 import { Scope } from "#std/scope";
 import { readCloudFile } from "../cloud-file.ts";
 import { makeDataDir } from "../data-dir.ts";
+import { lock } from "../lock.ts";
 import { loadAdded, withDrivers } from "../third-party.ts";
 import { untilAbort } from "../until-abort.ts";
 import type { World } from "../world.ts";
@@ -14,6 +15,7 @@ export async function runCloudRole(file: string, world: World): Promise<void> {
   const { registry, kubernetes, drivers: named, log: level, ...config } = readCloudFile(file, world.cwd);
   const { dataDir, hosts } = config;
   makeDataDir(dataDir);
+  using _ = lock(dataDir);
   const { clock, signal } = world;
   const log = openLog({ level, write: (line) => world.err.write(line) });
   await using scope = new Scope();

@@ -7,6 +7,7 @@ import { Fault } from "#std/fault";
 import { type Log, openLog } from "#std/log";
 import { program } from "../about.ts";
 import { makeDataDir } from "../data-dir.ts";
+import { lock } from "../lock.ts";
 import { readText } from "../read-file.ts";
 import { withDrivers } from "../third-party.ts";
 import { untilAbort } from "../until-abort.ts";
@@ -20,6 +21,7 @@ export async function runEdgeRole(file: string, world: World): Promise<void> {
   };
   const config = reread();
   makeDataDir(config.dataDir);
+  using _lock = lock(config.dataDir);
   const log = openLog({ level: config.log, write: (line) => world.err.write(line) });
   const identity = identityOf(config.dataDir, log);
   const { version } = program(world.root);

@@ -1,8 +1,8 @@
 /** Asks a cloud over its HTTP API. */
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Fault, type FaultCode, faults } from "#std/fault";
 import { type HttpAnswer, openHttpClient } from "#std/undici";
+import { isLocked } from "../lock.ts";
 import type { World } from "../world.ts";
 
 /** The option by which commands about telemetry find the cloud. */
@@ -34,7 +34,7 @@ export interface CloudClient extends AsyncDisposable {
 
 /** Opens the cloud that is meant. @throws {Fault} `USAGE_INVALID` when the URL is none. */
 export function openCloudClient(given: string | undefined, { cwd, root }: Pick<World, "cwd" | "root">): CloudClient {
-  const hasDev = [cwd, root].some((folder) => existsSync(join(folder, ".skerry/dev.lock")));
+  const hasDev = [cwd, root].some((folder) => isLocked(join(folder, ".skerry")));
   const url = given ?? (hasDev ? DEV : USUAL);
   if (!/^https?:\/\/[^/]+\/?$/.test(url))
     throw new Fault("USAGE_INVALID", `--cloud ${url} is no URL of a cloud`, { hint: `Such as ${USUAL}` });

@@ -3,7 +3,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { parseDevConfig } from "#cli/dev/config";
-import { holderOf, lock } from "#cli/dev/lock";
 import { type DevState, pictureLines, statusText } from "#cli/dev/picture";
 import { execute } from "#cli/program";
 import { fakeWorld } from "./fake-world.ts";
@@ -31,29 +30,6 @@ describe("the configuration of run dev", () => {
     ["node: Site A", "dev.yaml: node: lower-case letters"],
   ])("%s is told by its place", (text, message) => {
     expect(() => parseDevConfig(text, "dev.yaml", [])).toThrow(message);
-  });
-});
-
-describe("the lock of a data directory", () => {
-  test("is held by one process, until it lets go", () => {
-    const held = lock(folder);
-    expect(holderOf(folder)).toBe(process.pid);
-    expect(() => lock(folder)).toThrow(`in use by process ${process.pid}`);
-    held[Symbol.dispose]();
-    expect(holderOf(folder)).toBeUndefined();
-  });
-
-  test("of a process that is gone does not count, also when its number was given away", () => {
-    writeFileSync(join(folder, "dev.lock"), "999999999 1\n");
-    expect(holderOf(folder)).toBeUndefined();
-    writeFileSync(join(folder, "dev.lock"), `${process.pid} 1\n`);
-    expect(holderOf(folder)).toBeUndefined();
-    lock(folder)[Symbol.dispose]();
-  });
-
-  test("that is no lock is taken over", () => {
-    writeFileSync(join(folder, "dev.lock"), "");
-    lock(folder)[Symbol.dispose]();
   });
 });
 
