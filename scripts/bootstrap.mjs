@@ -95,7 +95,7 @@ async function install() {
   const began = Date.now();
   const why = existsSync(join(root, "node_modules")) ? "package-lock.json has changed" : "this is the first start";
   const count = Object.values(packagesOf("package-lock.json")).filter(({ optional }) => !optional).length;
-  say(`installing some ${count} packages with npm ci, because ${why}; this takes about a minute`);
+  say(`${why}: npm ci installs some ${count} packages, for about a minute`);
   const npm = process.env.npm_execpath;
   const ci = ["ci", "--ignore-scripts", "--loglevel=error"];
   let isInterrupted = false;

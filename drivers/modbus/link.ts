@@ -141,8 +141,5 @@ export type ModbusLink = z.output<typeof link>;
 /** The links of one kind or several. */
 export type LinkOf<T extends ModbusLink["transport"]> = Extract<ModbusLink, { readonly transport: T }>;
 
-/** Links to a host. */
-export type HostLink = Extract<ModbusLink, { readonly host: string }>;
-
 /** Links over a serial port. */
 export type SerialLink = LinkOf<"rtu" | "ascii">;

@@ -26,7 +26,7 @@ export function wantsJson(args: readonly string[]): boolean {
 }
 
 function describe(error: unknown): { readonly code: string; readonly message: string; readonly hint: string } {
-  if (Fault.is(error)) return { code: error.code, message: error.message, hint: hintOf(error) };
+  if (Fault.is(error)) return { code: error.code, message: error.message, hint: error.hint };
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return { code: "BUG", message, hint: "This is a bug. Please report it with the lines above." };
 }
@@ -34,11 +34,6 @@ function describe(error: unknown): { readonly code: string; readonly message: st
 /** What is wrong in detail, where a fault lists it. */
 function problemsOf(error: unknown): { readonly problems?: unknown } {
   return Fault.is(error) && Array.isArray(error.detail.problems) ? { problems: error.detail.problems } : {};
-}
-
-/** Some faults know a better way out at the place where they happen. */
-function hintOf({ hint, detail }: Fault): string {
-  return typeof detail.hint === "string" ? detail.hint : hint;
 }
 
 function exitCodeOf(error: unknown): number {

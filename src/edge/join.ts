@@ -7,6 +7,7 @@ import type { Identity } from "./identity.ts";
 
 const TIMEOUT_MS = 15_000;
 const LIMIT_BYTES = 64 * 1024;
+const WHERE = "Check the network, and that it is the port for joins (7444 if not configured), not that of the tunnel.";
 
 /**
  * Joins a cloud: learns its authority, compares it with the token's fingerprint, and only then shows the token.
@@ -59,7 +60,12 @@ async function ask<T>({ url, path, answer, authority, body }: Question<T>, signa
     signal.throwIfAborted();
     const message = cause instanceof Error ? cause.message || String(cause.cause) : String(cause);
     const code = /cert|self.signed|verify/i.test(message) ? "IDENTITY_REFUSED" : "UPLINK_LOST";
-    throw new Fault(code, `${url} did not take the join: ${message}`, { cause });
+    // People know it by the URL that they gave.
+    const given = url.replace(/^http:/, "https:");
+    throw new Fault(code, `${given} did not take the join: ${message}`, {
+      cause,
+      ...(code === "UPLINK_LOST" ? { hint: WHERE } : {}),
+    });
   }
 }
 

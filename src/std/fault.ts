@@ -89,9 +89,10 @@ export class Fault extends Error {
     return faults[this.code].retry;
   }
 
-  /** What the operator can do about it. */
+  /** What the operator can do about it; `hint` of the details where the place knows a better way out. */
   get hint(): string {
-    return faults[this.code].hint;
+    const { hint } = this.detail;
+    return typeof hint === "string" ? hint : faults[this.code].hint;
   }
 
   /** Narrows an unknown error to a fault, optionally to one of the given codes. */

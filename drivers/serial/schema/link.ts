@@ -53,5 +53,3 @@ export const link = z
   .transform(({ timeout, ...rest }) => ({ ...rest, timeoutMs: timeout }));
 
 export type SerialLink = z.output<typeof link>;
-/** The USB adapter of a link. */
-export type UsbId = NonNullable<SerialLink["usb"]>;

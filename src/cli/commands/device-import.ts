@@ -60,7 +60,9 @@ export const deviceImport = command({
     const changes = differenceOf(objects, present);
     if (!options.dryRun) await cluster.apply(changes, world.signal);
     show(world, options.output, changes.map(shown), () =>
-      table(["KIND", "NAME", "CHANGE", "FIELDS"], changeRows(changes)),
+      changes.length === 0
+        ? [`no Device or DeviceModel in ${args.file}`]
+        : table(["KIND", "NAME", "CHANGE", "FIELDS"], changeRows(changes)),
     );
     if (options.dryRun) remark(world, "dry run: nothing was changed");
   },

@@ -5,6 +5,7 @@ import type { DeviceView, Outcome, PropertyView } from "./view.ts";
 /** Numbers with more digits than that are noise to the eye. */
 const DIGITS = 6;
 const LONGEST_VALUE = 40;
+const COLUMNS = ["PROPERTY", "VALUE", "UNIT", "QUALITY", "CHANGED", "DESIRED", "STATE"];
 
 /** A value as a table shows it. */
 export function showValue(value: Value | undefined): string {
@@ -54,19 +55,20 @@ export function deviceLines(device: DeviceView, nowMs: number): readonly string[
 
 /** One line for each property. */
 export function propertyLines(properties: readonly PropertyView[], nowMs: number): readonly string[] {
-  const head = ["PROPERTY", "VALUE", "UNIT", "QUALITY", "CHANGED", "DESIRED", "STATE"];
   const rows = properties.map(({ name, value, unit, quality, reason, at, desired, state, refusal, conflict }) => [
     name,
     showValue(value),
     unit ?? "",
-    quality === undefined ? "-" : reason === undefined ? quality : `${quality}: ${reason}`,
+    quality ?? "-",
     at === undefined ? "-" : `${age(nowMs - at)} ago`,
     showValue(desired).replace(/^-$/, ""),
-    [state, refusal ?? (conflict?.rule === "manual" ? "cloud and site differ, see device conflicts" : undefined)]
+    state ?? "",
+    [reason, refusal ?? (conflict?.rule === "manual" ? "cloud and site differ, see device conflicts" : undefined)]
       .filter((text) => text !== undefined)
-      .join(": "),
+      .join("; "),
   ]);
-  return table(head, rows);
+  const hasReasons = rows.some((row) => row.at(-1) !== "");
+  return table([...COLUMNS, ...(hasReasons ? ["WHY"] : [])], rows);
 }
 
 /** What became of a wish, as a sentence. */

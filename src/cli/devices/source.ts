@@ -38,7 +38,7 @@ export function kubeconfigOf(named: string | undefined, world: Pick<World, "env"
   const path = named === undefined ? findKubeconfig(world) : resolve(world.cwd, named);
   if (existsSync(path)) return named ?? path;
   throw new Fault("CONFIG_INVALID", `there is no kubeconfig ${path}`, {
-    hint: "Correct --kubeconfig or $KUBECONFIG. The registry of run dev writes its own to .skerry/kubeconfig.",
+    hint: "Correct --kubeconfig or $KUBECONFIG. A registry writes its own: run dev to .skerry/kubeconfig, run cloud into its dataDir.",
   });
 }
 

@@ -12,7 +12,11 @@ export function isLoopback(host: string): boolean {
 }
 
 /** Beyond loopback a door needs to know who comes in. */
-export const loopback = z.string().refine(isLoopback, "only loopback addresses, such as 127.0.0.1");
+export const loopback = onlyLoopback("");
+
+function onlyLoopback(otherwise: string) {
+  return z.string().refine(isLoopback, `only loopback addresses, such as 127.0.0.1${otherwise}`);
+}
 
 /** Limits of the broker; each protects the node from one client. */
 export const mqttLimits = z.strictObject({
@@ -171,7 +175,9 @@ export type BridgeConfig = z.infer<typeof bridgeConfig>;
 
 /** The broker's part of a node's configuration. */
 export const mqttConfig = z.strictObject({
-  host: loopback.default("127.0.0.1").describe("Address of the MQTT broker."),
+  host: onlyLoopback("; other machines come in by listeners")
+    .default("127.0.0.1")
+    .describe("Address of the MQTT broker."),
   port: port.default(1883).describe("Port of the MQTT broker; 0 takes any free one."),
   websocket: z
     .strictObject({ host: loopback.default("127.0.0.1"), port: port.default(9001) })

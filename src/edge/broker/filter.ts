@@ -56,12 +56,6 @@ export function isFilter(text: string): boolean {
   );
 }
 
-/** True for a topic to which one may publish. **Source:** MQTT 3.1.1, section 4.7.3 and [MQTT-3.3.2-2]. */
-export function isTopic(text: string): boolean {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: MQTT forbids U+0000 in topics (3.1.1, section 4.7.3)
-  return text !== "" && !/[+#\u0000]/.test(text);
-}
-
 /** Levels of a topic or filter. */
 export function depth(text: string): number {
   let levels = 1;

@@ -134,6 +134,12 @@ describe("what goes wrong is told by", () => {
     });
   });
 
+  test("device import, that a list has nothing in it yet", async () => {
+    writeFileSync(join(dir.path, "empty.csv"), "device,model\n");
+    const { code, out } = await run("device", "import", join(dir.path, "empty.csv"));
+    expect([code, out]).toEqual([0, `no Device or DeviceModel in ${join(dir.path, "empty.csv")}\n`]);
+  });
+
   test("device import, with how many it applied before the cluster refused", async () => {
     const rows = ["model,protocol,property,type,address.formula", "sun,virtual,light,number,1"];
     writeFileSync(join(dir.path, "sun.csv"), rows.join("\n"));

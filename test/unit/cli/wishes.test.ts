@@ -76,6 +76,21 @@ describe("a device that answers, and whose new declaration is wrong", () => {
   });
 });
 
+describe("a table of properties", () => {
+  test("ends with why one is not as it should be, and has no such column while all are", () => {
+    const fine: PropertyView = { name: "setpoint", value: 65, quality: "good", at: 0, desired: 65, state: "applied" };
+    const silent: PropertyView = { name: "level", value: 1, quality: "uncertain", reason: "LINK_LOST: gone", at: 0 };
+    const refused: PropertyView = { ...fine, state: "refused", refusal: "VALUE_OUT_OF_RANGE: too hot" };
+    const rows = (...properties: PropertyView[]) => deviceLines(device(properties), 0).slice(-properties.length - 1);
+    expect(rows(fine)[0]).toMatch(/STATE$/);
+    expect(rows(silent, refused)).toEqual([
+      expect.stringMatching(/STATE +WHY$/),
+      expect.stringMatching(/^level +1 +uncertain +0s ago +LINK_LOST: gone$/),
+      expect.stringMatching(/^setpoint +65 +good +0s ago +65 +refused +VALUE_OUT_OF_RANGE: too hot$/),
+    ]);
+  });
+});
+
 function device(properties: readonly PropertyView[]): DeviceView {
   return { name: "boiler-1", model: "boiler", online: true, reason: "Answering", message: "", properties };
 }

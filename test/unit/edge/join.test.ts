@@ -50,6 +50,16 @@ test("a cloud that has the right authority but not its key learns no token", asy
   expect(sent.join()).not.toContain("sss");
 });
 
+test("a cloud that is not there is named as it was given, with what to look at", async () => {
+  const url = `https://127.0.0.1:${await freePort()}`;
+  const joined = joinCloud(url, token("0".repeat(64)), signal);
+  await expect(joined).rejects.toMatchObject({
+    code: "UPLINK_LOST",
+    message: expect.stringContaining(`${url} did not take the join: connect ECONNREFUSED`),
+    hint: expect.stringContaining("port for joins"),
+  });
+});
+
 test.each(["", "{", "{}", '{"authority":7}', '{"authority":"no certificate"}', "x".repeat(100_000)])(
   "an answer that is no authority is a fault",
   async (body) => {
