@@ -93,7 +93,7 @@ function packagesOf(file) {
 
 async function install() {
   const began = Date.now();
-  const why = existsSync(join(root, "node_modules")) ? "package-lock.json has changed" : "this is the first start";
+  const why = existsSync(join(root, "node_modules")) ? "package-lock.json has changed" : "first start";
   const count = Object.values(packagesOf("package-lock.json")).filter(({ optional }) => !optional).length;
   say(`${why}: npm ci installs some ${count} packages, for about a minute`);
   const npm = process.env.npm_execpath;
