@@ -1,6 +1,7 @@
 /** A box of counters to try the driver with: `node device.js` listens on port 4711, and counts once a second. */
 import { once } from "node:events";
 import { createServer } from "node:net";
+import { fileURLToPath } from "node:url";
 
 const CHANNELS = 4;
 
@@ -47,7 +48,8 @@ export async function openBox(port = 0) {
   };
 }
 
-if (import.meta.main) {
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const box = await openBox(4711);
+  console.log("counters at 127.0.0.1:4711, until Ctrl-C");
   setInterval(box.tick, 1_000);
 }
