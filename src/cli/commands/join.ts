@@ -1,5 +1,5 @@
 import { command } from "../command.ts";
-import { print } from "../world.ts";
+import { print, remark } from "../world.ts";
 
 export const join = command({
   name: "join",
@@ -28,7 +28,8 @@ export const join = command({
   async run({ args: { url }, options }, world) {
     const { joinAsNode } = await import("../roles/join.ts");
     const token = options.token === "-" ? (world.env.SKERRY_TOKEN ?? "") : options.token;
-    const { node, tunnel } = await joinAsNode({ ...options, url, token }, world);
+    const { node, tunnel, runs } = await joinAsNode({ ...options, url, token }, world);
     print(world, `joined as ${node}; it connects to ${tunnel}`);
+    if (runs) remark(world, "The node that runs here takes the identity at its next start: start it again.");
   },
 });

@@ -50,7 +50,7 @@ export function deviceLines(device: DeviceView, nowMs: number): readonly string[
       ["Seen", lastSeen === undefined ? "never" : `${age(nowMs - lastSeen)} ago`],
     ],
   );
-  return [...facts, "", ...propertyLines(properties, nowMs)];
+  return properties.length === 0 ? facts : [...facts, "", ...propertyLines(properties, nowMs)];
 }
 
 /** One line for each property. */

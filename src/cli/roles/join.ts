@@ -4,6 +4,7 @@ import { loadIdentity, saveIdentity } from "#edge/identity";
 import { joinCloud } from "#edge/join";
 import { Fault } from "#std/fault";
 import { makeDataDir } from "../data-dir.ts";
+import { isLocked } from "../lock.ts";
 import { readText } from "../read-file.ts";
 import type { World } from "../world.ts";
 
@@ -17,8 +18,17 @@ export interface JoinRequest {
   readonly force: boolean;
 }
 
-/** Makes this machine a node, and returns which and of what. @throws {Fault} `USAGE_INVALID`, and as `joinCloud`. */
-export async function joinAsNode(request: JoinRequest, world: World): Promise<{ node: string; tunnel: string }> {
+/** What came of a join. */
+export interface Joined {
+  readonly node: string;
+  /** Where the node will connect. */
+  readonly tunnel: string;
+  /** Whether a node runs in the data directory: it takes its identity at its next start. */
+  readonly runs: boolean;
+}
+
+/** Makes this machine a node. @throws {Fault} `USAGE_INVALID`, and as `joinCloud`. */
+export async function joinAsNode(request: JoinRequest, world: World): Promise<Joined> {
   const { url, token, force } = request;
   const refuse = (message: string, hint: string) => new Fault("USAGE_INVALID", message, { hint });
   if (!URL.canParse(url) || new URL(url).protocol !== "https:")
@@ -34,7 +44,7 @@ export async function joinAsNode(request: JoinRequest, world: World): Promise<{ 
     );
   const identity = await joinCloud(url, token, world.signal);
   saveIdentity(dataDir, identity);
-  return identity;
+  return { node: identity.node, tunnel: identity.tunnel, runs: isLocked(dataDir) };
 }
 
 function dataDirOf({ config, dataDir }: JoinRequest, cwd: string): string {

@@ -4,6 +4,8 @@ import { request as plainRequest } from "node:http";
 import { tmpdir } from "node:os";
 import { join as joinPath } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { lock } from "#cli/lock";
+import { execute } from "#cli/program";
 import { openAuthority } from "#cloud/join/authority";
 import { Tokens } from "#cloud/join/tokens";
 import type { Cloud } from "#cloud/main";
@@ -12,6 +14,8 @@ import { type Clock, systemClock } from "#std/clock";
 import { silent } from "#std/log";
 import { createRequest, fingerprint } from "#std/x509";
 import { authorityAnswer, authorityPath, formatToken, parseToken } from "#wire/join";
+import { folder } from "../../rigs/folder.ts";
+import { fakeWorld } from "../cli/fake-world.ts";
 import { type FakeCluster, openFakeCluster } from "./fake-cluster.ts";
 import { cloudOn, post } from "./rig.ts";
 
@@ -42,6 +46,17 @@ test("a machine with a token becomes the node that the token names, whatever its
   expect({ node, tunnel }).toEqual({ node: "site-a", tunnel: cloud.urls.tunnel });
   expect(subject).toBe("CN=site-a\nO=skerry:nodes");
   expect(Date.parse(validTo) - Date.now()).toBeLessThan(31 * 86_400_000);
+});
+
+test("edgeadm join says that a node that runs already needs a new start", async () => {
+  using dir = folder();
+  const world = fakeWorld({ cwd: dir.path });
+  const args = (node: string) => ["join", cloud.urls.join, "--token", cloud.createToken(node), "--data-dir", "."];
+  expect(await execute(args("site-a"), world)).toBe(0);
+  expect(world.said).toMatchObject({ out: `joined as site-a; it connects to ${cloud.urls.tunnel}\n`, err: "" });
+  using _ = lock(dir.path);
+  expect(await execute([...args("site-b"), "--force"], world)).toBe(0);
+  expect(world.said.err).toContain("start it again");
 });
 
 test("a token is used once, even when two come at the same time", async () => {
