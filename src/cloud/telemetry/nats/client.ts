@@ -6,6 +6,7 @@ import { type NatsConfig, tlsFor } from "../config.ts";
 import type { Connection } from "../reach.ts";
 import { type Environment, readPapers, readSecret } from "../secret.ts";
 import type { Retention } from "../sink.ts";
+import { greeters } from "./greeting.ts";
 
 /** What a stream holds now. Numbers are those that the stream gives its messages. */
 export interface StreamState {
@@ -67,9 +68,10 @@ const PAGE = 500;
 export async function openStream(config: NatsConfig, retention: Retention, environment: Environment): Promise<Stream> {
   const [transport, jetstream] = await Promise.all([import("@nats-io/transport-node"), import("@nats-io/jetstream")]);
   const tls = tlsOf(config);
+  const servers = await greeters(config.servers, CONNECT_MS);
   const nc = await transport
     .connect({
-      servers: config.servers.map((url) => new URL(url).host),
+      servers: servers.map((url) => new URL(url).host),
       name: "skerry",
       authenticator: await authenticatorOf(config, environment),
       ...(tls ? { tls } : {}),
