@@ -69,7 +69,7 @@ export function explain(
 }
 
 function basisOf(link: ModbusLink, measuredMs: number | undefined): string {
-  if (measuredMs !== undefined) return `measured: ${measuredMs.toFixed(1)} ms from request to answer`;
+  if (measuredMs !== undefined) return `measured: ${Number(measuredMs.toPrecision(3))} ms from request to answer`;
   if (!isSerial(link)) return "unknown: nothing was measured on this link yet";
   const silence = (link.quietMs ?? silenceMs(link)).toFixed(2);
   return `${link.baudRate} baud, ${bitsOf(link)} bits a character, ${silence} ms silence, ${DEVICE_MS} ms for the device`;

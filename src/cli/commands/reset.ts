@@ -2,6 +2,7 @@ import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Fault } from "#std/fault";
 import { command } from "../command.ts";
+import { checkDataDir } from "../data-dir.ts";
 import { alreadyRunning, isLocked } from "../lock.ts";
 import { print } from "../world.ts";
 
@@ -27,6 +28,7 @@ export const reset = command({
       throw new Fault("USAGE_INVALID", "reset needs to be told what", { hint: "Give --dev for the data of run dev." });
     const dataDir = resolve(world.cwd, given);
     if (!existsSync(dataDir)) return print(world, `${dataDir} is not there; nothing to remove`);
+    checkDataDir(dataDir);
     if (isLocked(dataDir)) throw alreadyRunning(dataDir);
     if (!isOurs(dataDir))
       throw new Fault("USAGE_INVALID", `${dataDir} was not made by edgeadm run dev`, { hint: "Correct --data-dir." });

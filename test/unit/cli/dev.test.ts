@@ -41,6 +41,13 @@ describe("reset", () => {
     expect(world.said.out).toBe("nothing removed\n");
   });
 
+  test("says that what is there is no folder of data", async () => {
+    writeFileSync(join(folder, "file"), "");
+    const world = fakeWorld({ cwd: folder });
+    expect(await execute(["reset", "--dev", "--data-dir", "file"], world)).toBe(1);
+    expect(world.said.err).toMatch(/^edgeadm: the data directory .*file can not be used: it is a file\nhint: /);
+  });
+
   test("does not guess when nobody is there to ask", async () => {
     writeFileSync(join(folder, "dev.json"), "{}");
     const world = fakeWorld({ cwd: folder });
