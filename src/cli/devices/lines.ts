@@ -39,14 +39,16 @@ export function listLines(devices: readonly DeviceView[], nowMs: number): readon
 /** All of one device. */
 export function deviceLines(device: DeviceView, nowMs: number): readonly string[] {
   const { namespace, name, model, node, online, reason, message, notAccepted, lastSeen, properties } = device;
+  const isOutdated = online && notAccepted !== undefined;
+  const why = message === "" || message === reason || isOutdated ? "" : `, ${message}`;
   const facts = table(
     ["Name", name],
     [
       ...(namespace === undefined ? [] : [["Namespace", namespace]]),
       ["Model", model],
       ...(node === undefined ? [] : [["Node", node]]),
-      ["Ready", `${online ? "yes" : "no"}: ${reason}${message === "" || message === reason ? "" : `, ${message}`}`],
-      ...(notAccepted === undefined || !online ? [] : [["Accepted", `no: ${notAccepted}; it runs as declared before`]]),
+      ["Ready", `${online ? "yes" : "no"}: ${reason}${why}`],
+      ...(isOutdated ? [["Accepted", `no: ${notAccepted}; it runs as declared before`]] : []),
       ["Seen", lastSeen === undefined ? "never" : `${age(nowMs - lastSeen)} ago`],
     ],
   );

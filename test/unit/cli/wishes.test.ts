@@ -53,7 +53,7 @@ describe("wishes on the command line", () => {
 
 describe("a device that answers, and whose new declaration is wrong", () => {
   const conditions = (accepted: string) => [
-    { type: "Ready", status: "True", reason: "Answering", message: "" },
+    { type: "Ready", status: "True", reason: "Outdated", message: "answered; it runs as it was declared before" },
     { type: "Accepted", status: accepted, reason: "CONFIG_INVALID", message: "spec.station.unit: expected number" },
   ];
   const linesOf = (accepted: string) => {
@@ -69,6 +69,7 @@ describe("a device that answers, and whose new declaration is wrong", () => {
 
   test("says so, and that it runs as before", () => {
     expect(linesOf("False")).toMatch(/Accepted +no: CONFIG_INVALID, spec\.station\.unit: .*runs as declared before/);
+    expect(linesOf("False")).toMatch(/^Ready +yes: \S+$/m);
   });
 
   test("says nothing when it is accepted", () => {

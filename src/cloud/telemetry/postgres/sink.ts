@@ -2,7 +2,7 @@ import type { Database } from "#std/sqlite";
 import { parseBody } from "../body.ts";
 import { type Bucket, Buckets, goodValues } from "../buckets.ts";
 import type { PostgresConfig } from "../config.ts";
-import { isMinutes, mergeMinute, wholeBuckets } from "../minutes.ts";
+import { isMinutes, type Minute, mergeMinute, wholeBuckets } from "../minutes.ts";
 import type { SinkPorts } from "../open-sink.ts";
 import { Reach } from "../reach.ts";
 import type { Batch, Kept, Note, Retention, Span, TelemetrySink } from "../sink.ts";
@@ -136,7 +136,7 @@ class PostgresSink implements TelemetrySink {
     const { namespace, device, sinceMs, untilMs } = wholeBuckets(span, everyMs);
     await this.#roll();
     const minutes = await this.#reach.read((sql) =>
-      sql.query<StoredMinute>(
+      sql.query<Minute>(
         `select property, ${msOf("at")} as at, count::float8, numbers::float8, sum, min, max, last::text,
          ${msOf("last_at")} as "lastAt" from ${this.#schema}.minute join ${this.#schema}.series on series.id = series
          where namespace = $1 and device = $2 and at >= $3 and at <= $4 and ($5::text[] = '{}' or property = any ($5))`,
@@ -216,18 +216,6 @@ interface StoredRow {
   readonly body: string;
   readonly layout: string | null;
   readonly names: readonly string[] | null;
-}
-
-interface StoredMinute {
-  readonly property: string;
-  readonly at: number;
-  readonly count: number;
-  readonly numbers: number;
-  readonly sum: number;
-  readonly min: number | null;
-  readonly max: number | null;
-  readonly last: string;
-  readonly lastAt: number;
 }
 
 function keptOf({ node, epoch, seq, at, takenAt, body, layout, names }: StoredRow): Kept {
