@@ -41,7 +41,7 @@ export function nodeOf(
 }
 
 /** A node id as the stack wants it. */
-export function toStack({ NodeId }: Stack, { index, kind, id }: ResolvedId): NodeId {
+function toStack({ NodeId }: Stack, { index, kind, id }: ResolvedId): NodeId {
   const value = kind === "i" ? Number(id) : kind === "b" ? Buffer.from(id, "base64") : id;
   return new NodeId(kinds[kind], value, index);
 }

@@ -100,7 +100,7 @@ async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
 }
 
 /** A line over an open stream; owns the stream. */
-export function overStream(stream: Duplex, { name, gapMs, isRemote }: Pick<Line, "name" | "gapMs" | "isRemote">): Line {
+function overStream(stream: Duplex, { name, gapMs, isRemote }: Pick<Line, "name" | "gapMs" | "isRemote">): Line {
   let gone: Fault | undefined;
   let tell: ((fault: Fault) => void) | undefined;
 

@@ -59,7 +59,7 @@ export async function loadAdded(table: DriverTable, own: DriverTable): Promise<v
 }
 
 /** Loads one. @throws {Fault} `CONFIG_INVALID` when it is not there, or is no driver for this protocol. */
-export async function loadDriver(protocol: string, name: string, from: string): Promise<Driver> {
+async function loadDriver(protocol: string, name: string, from: string): Promise<Driver> {
   const what = `drivers.${protocol}: ${name}`;
   const made = await importFrom(what, name, from);
   const parsed = shape.safeParse(made);

@@ -27,7 +27,7 @@ export function tellNotice(notice: Notice, { kube, log, clock, signal }: NoticeP
 }
 
 /** A notice as a Kubernetes Event. Those of objects without a namespace are in `default`. **Source:** core/v1 Event. */
-export function noticeObject({ node, reason, message }: Notice, nowMs: number): ApiObject {
+function noticeObject({ node, reason, message }: Notice, nowMs: number): ApiObject {
   const time = `${new Date(nowMs).toISOString().slice(0, 19)}Z`;
   const hash = createHash("sha256")
     .update(JSON.stringify([node, reason, message, nowMs]))

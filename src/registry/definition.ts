@@ -36,7 +36,7 @@ export function claimedNames(definition: JsonObject): ClaimedNames {
 }
 
 /** Why the names of a definition collide with others of its group; undefined when they do not. */
-export function nameConflict(names: ClaimedNames, others: readonly KubeObject[]): string | undefined {
+function nameConflict(names: ClaimedNames, others: readonly KubeObject[]): string | undefined {
   const taken = others.map((other) => object(object(other.status).acceptedNames));
   const resources = new Set(taken.flatMap((one) => [one.plural, one.singular, ...list(one.shortNames)]));
   const kinds = new Set(taken.flatMap((one) => [one.kind, one.listKind]));
@@ -47,7 +47,7 @@ export function nameConflict(names: ClaimedNames, others: readonly KubeObject[])
 }
 
 /** True when the condition of this type holds. */
-export function hasCondition(object_: JsonObject, type: string): boolean {
+function hasCondition(object_: JsonObject, type: string): boolean {
   return list(object(object_.status).conditions).some(
     (one) => object(one).type === type && object(one).status === "True",
   );

@@ -23,7 +23,7 @@ const SIGNS = /^(edge|cloud|registry)\.db$/;
 const LEFT_OUT = /(-wal|-shm|\.lock|\.pid|\.log|\.new|\.corrupt-.*)$/;
 
 /** Names of the files of a data directory that belong into a backup. @throws {Fault} `CONFIG_INVALID` when it is none. */
-export function filesOf(dataDir: string): readonly string[] {
+function filesOf(dataDir: string): readonly string[] {
   const all = existsSync(dataDir) ? readdirSync(dataDir, { recursive: true, withFileTypes: true }) : [];
   const files = all.filter((it) => it.isFile() && !LEFT_OUT.test(it.name));
   if (!files.some(({ name }) => SIGNS.test(name)))

@@ -56,7 +56,7 @@ export function deviceLines(device: DeviceView, nowMs: number): readonly string[
 }
 
 /** One line for each property. */
-export function propertyLines(properties: readonly PropertyView[], nowMs: number): readonly string[] {
+function propertyLines(properties: readonly PropertyView[], nowMs: number): readonly string[] {
   const rows = properties.map(({ name, value, unit, quality, reason, at, desired, state, refusal, conflict }) => [
     name,
     showValue(value),

@@ -1,5 +1,5 @@
 /** A pattern for paths as a regular expression: `*` is within a part, `**` any number of parts, `?` one letter. */
-export function globOf(pattern: string): RegExp {
+function globOf(pattern: string): RegExp {
   const source = pattern.replaceAll(/\*\*\/?|[*?]|[\\^$+.()|[\]{}]/g, (piece) => {
     if (piece === "**/") return "(?:.*/)?";
     if (piece === "**") return ".*";

@@ -3,7 +3,7 @@ import { Fault, type FaultCode, faults } from "#std/fault";
 import { type HttpAnswer, type HttpRequest, openHttpClient } from "#std/undici";
 
 /** Where a node listens unless it is told otherwise. */
-export const LOCAL_SITE = "http://127.0.0.1:7080";
+const LOCAL_SITE = "http://127.0.0.1:7080";
 
 /** The option by which commands about a node find it. */
 export const siteOption = {

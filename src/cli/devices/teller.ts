@@ -38,7 +38,7 @@ export function openTeller(format: Format, { alone }: { readonly alone: boolean 
 }
 
 /** What is new about a device, each fact in a line. */
-export function changeLines(before: DeviceView | undefined, now: DeviceView): readonly string[] {
+function changeLines(before: DeviceView | undefined, now: DeviceView): readonly string[] {
   const lines: string[] = [];
   if (before?.online !== now.online || before.reason !== now.reason)
     lines.push(`${now.name} ${now.online ? "online" : "offline"} ${now.reason}`);

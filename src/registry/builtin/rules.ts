@@ -23,7 +23,7 @@ export interface Rules {
 }
 
 /** What keeps a namespace until it is empty, in `spec.finalizers`. */
-export const NAMESPACE_FINALIZER = "kubernetes";
+const NAMESPACE_FINALIZER = "kubernetes";
 
 const namespace: Rules = {
   settle(object_, old) {

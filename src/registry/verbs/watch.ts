@@ -119,7 +119,7 @@ function* present({ store }: Api, resource: Resource, selection: Selection): Gen
 }
 
 /** What a change is to this selection: an object that leaves it is deleted there, one that enters it is new. */
-export function translate(change: Change, resource: Resource, selection: Selection): WatchEvent | undefined {
+function translate(change: Change, resource: Resource, selection: Selection): WatchEvent | undefined {
   if (selection.namespace !== undefined && selection.namespace !== change.ns) return undefined;
   const object = view(change, resource);
   const selected = isSelected(object, selection);

@@ -9,7 +9,7 @@ export interface RowName {
  * A name as one token of a subject: what may not or should not stand there is written as %XX of its UTF-8.
  * **Source:** NATS manual, "Subject-Based Messaging": tokens have no blanks, and `.`, `*` and `>` have a meaning.
  */
-export function tokenOf(name: string): string {
+function tokenOf(name: string): string {
   const escaped = Buffer.from(name)
     .toString("latin1")
     .replaceAll(/[^A-Za-z0-9_-]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`);
