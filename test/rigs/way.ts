@@ -87,6 +87,7 @@ export interface Way extends AsyncDisposable {
 }
 
 export const LIMIT_MS = 60_000;
+const QUIET_MS = 500;
 const DEVICES = "/apis/devices.skerry.dev/v1alpha1/namespaces/default";
 
 interface Committed {
@@ -131,6 +132,15 @@ export async function openWay({ devices, values, env = {}, outbox }: WayOptions)
     running.edge.ask("state");
     return eventually(() => hear() >= 0 && last, LIMIT_MS);
   };
+  /** Resolves when all is sent, and nothing came for a while: a last visit may have been under way. */
+  async function quiet(): Promise<void> {
+    let [count, sinceMs] = [-1, 0];
+    await eventually(async () => {
+      const { backlog } = await state();
+      if (backlog > 0 || hear() !== count) [count, sinceMs] = [hear(), performance.now()];
+      return performance.now() - sinceMs > QUIET_MS;
+    }, LIMIT_MS);
+  }
   const online = async () => void (await eventually(async () => (await state()).online, LIMIT_MS));
 
   const { join } = await said<{ join: string }>(running.cloud, "join");
@@ -161,7 +171,7 @@ export async function openWay({ devices, values, env = {}, outbox }: WayOptions)
       await online();
       // The devices fall silent: to remove them would begin their numbers anew when the cloud declares them once more.
       units.clear();
-      await eventually(async () => (await state()).backlog === 0, LIMIT_MS);
+      await quiet();
       await kill("edge", "cloud");
       return compare(`${path}/cloud`, committed, devices);
     },

@@ -129,6 +129,7 @@ static void synced(int fd, int done) {
 
 static void end(int cut) {
   if (cut) {
+    /* Never unlocked: no other thread may write or sync anything behind the cut. */
     pthread_mutex_lock(&mutex);
     for (struct file *file = files; file; file = file->next) {
       int fd = REAL(open)(file->path, O_WRONLY);
