@@ -192,9 +192,9 @@ export class Work {
     const { clock } = this.#ports;
     let wrote = false;
     for (let index = 0; index < twin.properties.length; index++) {
+      if (!due(twin.properties[index] ?? {})) continue;
       // Its link may have changed while the last write was under way: then this is no longer its bus.
       if (!this.#schedule.devices.includes(twin)) return;
-      if (!due(twin.properties[index] ?? {})) continue;
       wrote = true;
       // Who does not answer one wish would not answer the next either, and the neighbours wait.
       if (!(await this.#write(twin, index, requests, signal))) break;
