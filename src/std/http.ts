@@ -62,7 +62,9 @@ export async function openHttp(
   );
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const status = Fault.is(error) ? (STATUS[error.code] ?? 400) : (error.statusCode ?? 500);
-    if (status >= 500) log.error("request broke", { what, path: request.url, error });
+    // A fault that goes away by itself is told by those who try again.
+    const isPassing = Fault.is(error) && error.retry;
+    if (status >= 500 && !isPassing) log.error("request broke", { what, path: request.url, error });
     reply
       .code(status)
       .type(PROBLEM)

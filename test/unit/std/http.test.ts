@@ -49,8 +49,10 @@ test.each([
   ["UPLINK_LOST", 503],
   ["DISK_FULL", 507],
 ] as const)("the fault %s answers %d", async (code, status) => {
-  await using server = await breaking(new Fault(code, "so it is"));
+  const log = keptLog();
+  await using server = await breaking(new Fault(code, "so it is"), log);
   expect((await ask(server, "/")).status).toBe(status);
+  expect(log.of("request broke")).toEqual([]);
 });
 
 test("a bug answers 500, keeps its message to itself and is logged", async () => {
