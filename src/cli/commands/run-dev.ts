@@ -45,7 +45,7 @@ export const runDev = command({
   examples: [
     ["edgeadm run dev", "what npm start does"],
     ["edgeadm run dev --port mqtt=1884", "when a broker runs on 1883 already"],
-    ["edgeadm run dev --data-dir /tmp/try -o json", "for scripts"],
+    ["edgeadm run dev --data-dir try -o json", "for scripts"],
   ],
   async run({ options }, world) {
     const { config: file, port, output } = options;
